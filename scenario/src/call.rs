@@ -1,0 +1,268 @@
+//! The system calls, each described once. Parser, printer, random generator, documentation and
+//! name completion all read this table; a new call is a row here, its transition in `sim`, its
+//! execution in `real`.
+
+use crate::Bits;
+use serde::{Deserialize, Serialize};
+
+/// What a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A descriptor: a number or a name that holds one.
+    Fd,
+    /// Any number.
+    Int,
+    /// Where a call stores bytes: a count, or bad memory (`fault(n, count)`, `outside(count)`).
+    Room,
+    /// Bytes to take: a string, or bad memory.
+    Bytes,
+    /// A list of [`Kind::Room`].
+    Rooms,
+    /// A list of [`Kind::Bytes`].
+    Chunks,
+    /// A path name, relative to the scenario's private directory.
+    Path,
+    /// Named constants of a family (or a number).
+    Bits(Bits),
+    /// A task of the scenario (its process or thread id), or a number.
+    Task,
+    /// A signal.
+    Signal,
+    /// A list of signals.
+    Signals,
+    /// A list of pairs `[fd, events]`.
+    PollFds,
+    /// This very word, which tells rows of one name apart: `fcntl(fd, F_GETFL)`.
+    Word(&'static str),
+}
+
+/// One parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Its name in the manual.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Whether it may be left out (then it is 0 or empty).
+    pub optional: bool,
+}
+
+/// What a call gives when it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gives {
+    /// 0.
+    Nothing,
+    /// A number.
+    Int,
+    /// A new descriptor.
+    Fd,
+    /// A list of two new descriptors.
+    FdPair,
+    /// Bytes.
+    Bytes,
+    /// Named constants.
+    Bits(Bits),
+    /// A list of values whose meaning the row's text tells.
+    List,
+    /// A task.
+    Task,
+    /// It does not return.
+    Never,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The call's name, as the system call's.
+    pub name: &'static str,
+    /// Its parameters.
+    pub params: &'static [Param],
+    /// What it gives on success.
+    pub gives: Gives,
+    /// The manual page.
+    pub man: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+macro_rules! kind {
+    (Bits $b:ident) => { Kind::Bits(Bits::$b) };
+    (Word $w:ident) => { Kind::Word(stringify!($w)) };
+    ($k:ident) => { Kind::$k };
+}
+macro_rules! gives {
+    (Bits $b:ident) => { Gives::Bits(Bits::$b) };
+    ($k:ident) => { Gives::$k };
+}
+macro_rules! optional {
+    (?) => { true };
+    () => { false };
+}
+
+macro_rules! calls {
+    ($($id:ident = $name:ident ($($p:ident : $k:ident $($kb:ident)? $(@ $opt:tt)?),*) -> $g:ident $($gb:ident)?, $man:literal, $doc:literal;)*) => {
+        /// A system call of the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Sys { $(#[doc = $doc] $id,)* }
+
+        impl Sys {
+            /// Every call, in the table's order.
+            pub const ALL: &'static [Sys] = &[$(Sys::$id),*];
+
+            /// Its row.
+            pub fn spec(self) -> &'static Spec {
+                match self {
+                    $(Sys::$id => {
+                        const SPEC: Spec = Spec {
+                            name: stringify!($name),
+                            params: &[$(Param { name: stringify!($p), kind: kind!($k $($kb)?), optional: optional!($($opt)?) }),*],
+                            gives: gives!($g $($gb)?),
+                            man: $man,
+                            doc: $doc,
+                        };
+                        &SPEC
+                    })*
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    // Pipes.
+    Pipe = pipe() -> FdPair, "pipe(2)", "Makes a pipe; gives its read and its write descriptor.";
+    Pipe2 = pipe2(flags: Bits Open) -> FdPair, "pipe(2)", "Makes a pipe with flags.";
+    PipeBadArray = pipe_to(flags: Bits Open, array: Bytes) -> FdPair, "pipe(2)", "`pipe2` whose result array is bad memory.";
+    GetPipeSize = fcntl(fd: Fd, cmd: Word F_GETPIPE_SZ) -> Int, "F_GETPIPE_SZ(2const)", "The capacity of a pipe in bytes.";
+    SetPipeSize = fcntl(fd: Fd, cmd: Word F_SETPIPE_SZ, size: Int) -> Int, "F_GETPIPE_SZ(2const)", "Changes the capacity of a pipe; gives the new one.";
+    Splice = splice(from: Fd, to: Fd, len: Int, flags: Bits Splice @ ?) -> Int, "splice(2)", "Moves bytes from or to a pipe; gives their count.";
+    Tee = tee(from: Fd, to: Fd, len: Int, flags: Bits Splice @ ?) -> Int, "tee(2)", "Copies bytes from one pipe to another without taking them.";
+    VmspliceOut = vmsplice(fd: Fd, data: Chunks, flags: Bits Splice @ ?) -> Int, "vmsplice(2)", "Attaches user pages to a pipe.";
+    VmspliceIn = vmsplice_read(fd: Fd, counts: Rooms, flags: Bits Splice @ ?) -> Bytes, "vmsplice(2)", "`vmsplice` on a read end: copies bytes out of a pipe.";
+    Sendfile = sendfile(to: Fd, from: Fd, count: Int) -> Int, "sendfile(2)", "Moves bytes between files, no offset given.";
+    SendfileAt = sendfile_at(to: Fd, from: Fd, offset: Int, count: Int) -> Int, "sendfile(2)", "`sendfile` with an offset.";
+    CopyFileRange = copy_file_range(from: Fd, to: Fd, len: Int) -> Int, "copy_file_range(2)", "Copies bytes between files, no offsets given.";
+
+    // Reading and writing.
+    Read = read(fd: Fd, count: Room) -> Bytes, "read(2)", "Reads; \"\" is end of file.";
+    Write = write(fd: Fd, data: Bytes) -> Int, "write(2)", "Writes; gives the count.";
+    Readv = readv(fd: Fd, counts: Rooms) -> Bytes, "readv(2)", "Reads into several buffers.";
+    Writev = writev(fd: Fd, data: Chunks) -> Int, "readv(2)", "Writes several buffers as one.";
+    ReadvCount = readv_n(fd: Fd, segments: Int) -> Bytes, "readv(2)", "`readv` with so many one-byte segments.";
+    WritevCount = writev_n(fd: Fd, segments: Int) -> Int, "readv(2)", "`writev` with so many one-byte segments of \"v\".";
+    Preadv2 = preadv2(fd: Fd, counts: Rooms, offset: Int, flags: Bits Rwf @ ?) -> Bytes, "readv(2)", "`readv` with offset (-1: the file's) and flags.";
+    Pwritev2 = pwritev2(fd: Fd, data: Chunks, offset: Int, flags: Bits Rwf @ ?) -> Int, "readv(2)", "`writev` with offset (-1: the file's) and flags.";
+    Pread = pread(fd: Fd, count: Room, offset: Int) -> Bytes, "pread(2)", "Reads at an offset.";
+    Pwrite = pwrite(fd: Fd, data: Bytes, offset: Int) -> Int, "pread(2)", "Writes at an offset.";
+
+    // Descriptors and descriptions.
+    Close = close(fd: Fd) -> Nothing, "close(2)", "Closes a descriptor.";
+    CloseRange = close_range(first: Int, last: Int, flags: Bits CloseRange @ ?) -> Nothing, "close_range(2)", "Closes or marks a range of descriptors.";
+    Dup = dup(fd: Fd) -> Fd, "dup(2)", "Duplicates a descriptor.";
+    Dup2 = dup2(fd: Fd, to: Fd) -> Fd, "dup(2)", "Duplicates a descriptor onto a given number.";
+    Dup3 = dup3(fd: Fd, to: Fd, flags: Bits Open) -> Fd, "dup(2)", "`dup2` with flags.";
+    DupFd = fcntl(fd: Fd, cmd: Word F_DUPFD, least: Int) -> Fd, "F_DUPFD(2const)", "Duplicates onto the lowest free number not below `least`.";
+    DupFdCloexec = fcntl(fd: Fd, cmd: Word F_DUPFD_CLOEXEC, least: Int) -> Fd, "F_DUPFD(2const)", "`F_DUPFD` that sets close-on-exec.";
+    GetFd = fcntl(fd: Fd, cmd: Word F_GETFD) -> Bits Descriptor, "F_GETFD(2const)", "The descriptor's flags.";
+    SetFd = fcntl(fd: Fd, cmd: Word F_SETFD, flags: Bits Descriptor) -> Nothing, "F_GETFD(2const)", "Sets the descriptor's flags.";
+    GetFl = fcntl(fd: Fd, cmd: Word F_GETFL) -> Bits Open, "F_GETFL(2const)", "Access mode and status flags of the description.";
+    SetFl = fcntl(fd: Fd, cmd: Word F_SETFL, flags: Bits Open) -> Nothing, "F_GETFL(2const)", "Sets the status flags of the description.";
+    SetOwn = fcntl(fd: Fd, cmd: Word F_SETOWN, owner: Task) -> Nothing, "F_GETSIG(2const)", "Who gets the signal of `O_ASYNC`.";
+    GetOwn = fcntl(fd: Fd, cmd: Word F_GETOWN) -> Task, "F_GETSIG(2const)", "Who gets the signal of `O_ASYNC`.";
+    SetSig = fcntl(fd: Fd, cmd: Word F_SETSIG, signal: Signal) -> Nothing, "F_GETSIG(2const)", "Which signal `O_ASYNC` sends.";
+    FcntlUnknown = fcntl_n(fd: Fd, cmd: Int) -> Int, "fcntl(2)", "`fcntl` with a command by its number.";
+    SetLk = fcntl(fd: Fd, cmd: Word F_SETLK, lock: Bits Lock) -> Nothing, "fcntl_locking(2)", "Takes or drops a record lock on the whole file.";
+    Flock = flock(fd: Fd, operation: Bits Flock) -> Nothing, "flock(2)", "Takes or drops an advisory lock.";
+    Fionread = ioctl(fd: Fd, request: Word FIONREAD) -> Int, "FIONREAD(2const)", "Bytes ready to be read.";
+    FionreadFault = ioctl(fd: Fd, request: Word FIONREAD_FAULT) -> Int, "FIONREAD(2const)", "`FIONREAD` with a bad pointer.";
+    Fionbio = ioctl(fd: Fd, request: Word FIONBIO, on: Int) -> Nothing, "ioctl(2)", "Sets or clears `O_NONBLOCK`.";
+    Fioasync = ioctl(fd: Fd, request: Word FIOASYNC, on: Int) -> Nothing, "ioctl(2)", "Sets or clears `O_ASYNC`.";
+    Fioclex = ioctl(fd: Fd, request: Word FIOCLEX) -> Nothing, "ioctl(2)", "Sets close-on-exec.";
+    Fionclex = ioctl(fd: Fd, request: Word FIONCLEX) -> Nothing, "ioctl(2)", "Clears close-on-exec.";
+    Figetbsz = ioctl(fd: Fd, request: Word FIGETBSZ) -> Int, "ioctl(2)", "The file system's block size.";
+    IoctlUnknown = ioctl_n(fd: Fd, request: Int) -> Int, "ioctl(2)", "`ioctl` with a request by its number.";
+    Isatty = isatty(fd: Fd) -> Int, "isatty(3)", "Whether it is a terminal (asked by TCGETS).";
+    Lseek = lseek(fd: Fd, offset: Int, whence: Bits Whence) -> Int, "lseek(2)", "Moves the offset.";
+    Ftruncate = ftruncate(fd: Fd, len: Int) -> Nothing, "truncate(2)", "Sets the size.";
+    Fsync = fsync(fd: Fd) -> Nothing, "fsync(2)", "Flushes.";
+    Fdatasync = fdatasync(fd: Fd) -> Nothing, "fsync(2)", "Flushes data.";
+    Fallocate = fallocate(fd: Fd, offset: Int, len: Int) -> Nothing, "fallocate(2)", "Allocates space.";
+    SyncFileRange = sync_file_range(fd: Fd, offset: Int, len: Int) -> Nothing, "sync_file_range(2)", "Flushes a range.";
+    Fadvise = posix_fadvise(fd: Fd, offset: Int, len: Int) -> Nothing, "posix_fadvise(2)", "Announces normal access.";
+    Mmap = mmap(fd: Fd, prot: Bits Prot, flags: Bits Map) -> Nothing, "mmap(2)", "Maps one page (and unmaps it again).";
+    Fstat = fstat(fd: Fd) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode].";
+    FstatBlock = fstat_blksize(fd: Fd) -> Int, "stat(2)", "The preferred block size that `fstat` reports.";
+    FstatTimes = fstat_times(fd: Fd) -> List, "stat(2)", "Whether access, modification and change time moved since this process last asked: [a, m, c], each 0 or 1.";
+    Fchmod = fchmod(fd: Fd, mode: Bits Mode) -> Nothing, "chmod(2)", "Changes the mode.";
+    Fchown = fchown(fd: Fd, uid: Int, gid: Int) -> Nothing, "chown(2)", "Changes the owner.";
+    Setrlimit = setrlimit(resource: Bits Resource, soft: Int) -> Nothing, "setrlimit(2)", "Sets a soft limit.";
+
+    // Names.
+    Mkfifo = mkfifo(path: Path, mode: Bits Mode) -> Nothing, "mkfifo(3)", "Makes a FIFO.";
+    Mkfifoat = mkfifoat(dir: Fd, path: Path, mode: Bits Mode) -> Nothing, "mkfifo(3)", "Makes a FIFO relative to a directory descriptor.";
+    Mknod = mknod(path: Path, mode: Bits Mode, dev: Int) -> Nothing, "mknod(2)", "Makes a FIFO (S_IFIFO is added to the mode), with a device number.";
+    Open = open(path: Path, flags: Bits Open, mode: Bits Mode @ ?) -> Fd, "open(2)", "Opens a file.";
+    Unlink = unlink(path: Path) -> Nothing, "unlink(2)", "Removes a name.";
+    Rename = rename(from: Path, to: Path) -> Nothing, "rename(2)", "Renames.";
+    Link = link(from: Path, to: Path) -> Nothing, "link(2)", "Makes a hard link.";
+    Symlink = symlink(target: Path, path: Path) -> Nothing, "symlink(2)", "Makes a symbolic link.";
+    Mkdir = mkdir(path: Path, mode: Bits Mode) -> Nothing, "mkdir(2)", "Makes a directory.";
+    Chmod = chmod(path: Path, mode: Bits Mode) -> Nothing, "chmod(2)", "Changes the mode.";
+    Chown = chown(path: Path, uid: Int, gid: Int) -> Nothing, "chown(2)", "Changes the owner.";
+    Stat = stat(path: Path) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode].";
+    Truncate = truncate(path: Path, len: Int) -> Nothing, "truncate(2)", "Sets the size.";
+    Reopen = open_fd(fd: Fd, flags: Bits Open) -> Fd, "proc_pid_fd(5)", "Opens a descriptor's file anew through /proc/self/fd.";
+    ReopenOf = open_fd_of(task: Task, fd: Fd, flags: Bits Open) -> Fd, "proc_pid_fd(5)", "Opens another process's descriptor anew through /proc/PID/fd.";
+    Execve = execve(path: Path) -> Never, "execve(2)", "Executes a file; here only to see it fail.";
+    Umask = umask(mask: Bits Mode) -> Bits Mode, "umask(2)", "Sets the file mode mask; gives the old one.";
+
+    // Credentials.
+    Setuid = setuid(uid: Int) -> Nothing, "setuid(2)", "Sets all user ids.";
+    Setgid = setgid(gid: Int) -> Nothing, "setgid(2)", "Sets all group ids.";
+    Seteuid = seteuid(uid: Int) -> Nothing, "seteuid(2)", "Sets the effective user id.";
+    Setgroups = setgroups() -> Nothing, "setgroups(2)", "Drops all supplementary groups.";
+
+    // Readiness.
+    Poll = poll(fds: PollFds, timeout: Int) -> List, "poll(2)", "Waits for events; gives the revents of each entry.";
+
+    // Signals.
+    Sigaction = sigaction(signal: Signal, handler: Bits Handler, flags: Bits Action @ ?) -> Nothing, "sigaction(2)", "Sets a disposition.";
+    Sigprocmask = sigprocmask(how: Bits MaskHow, signals: Signals) -> Nothing, "sigprocmask(2)", "Changes the thread's mask.";
+    Sigpending = sigpending() -> List, "sigpending(2)", "The pending signals that are blocked.";
+    Kill = kill(task: Task, signal: Signal) -> Nothing, "kill(2)", "Sends a signal to a process.";
+    Tgkill = tgkill(task: Task, signal: Signal) -> Nothing, "tgkill(2)", "Sends a signal to a thread.";
+
+    // Tasks.
+    Fork = fork(child: Task) -> Task, "fork(2)", "Starts a child process; written `fork NAME` with its program below.";
+    Thread = thread(thread: Task) -> Task, "clone(2)", "Starts a thread; written `thread NAME` with its program below.";
+    Exit = exit(status: Int) -> Never, "_exit(2)", "Ends the process (the thread, in a thread's program).";
+}
+
+impl Sys {
+    /// The calls of that name (rows of one name differ by a word: `fcntl`, `ioctl`).
+    pub fn by_name(name: &str) -> impl Iterator<Item = Sys> + '_ {
+        Sys::ALL.iter().copied().filter(move |s| s.spec().name == name)
+    }
+
+    /// The word that tells this row apart, if it has one: `F_GETFL`.
+    pub fn word(self) -> Option<&'static str> {
+        self.spec().params.iter().find_map(|p| match p.kind {
+            Kind::Word(w) => Some(w),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_told_apart_by_name_and_word() {
+        let mut seen = std::collections::BTreeSet::new();
+        for &sys in Sys::ALL {
+            assert!(seen.insert((sys.spec().name, sys.word())), "{sys:?} twice");
+            assert!(sys.spec().doc.ends_with('.'), "{sys:?}: a sentence");
+        }
+    }
+}
