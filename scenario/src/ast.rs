@@ -38,7 +38,10 @@ pub struct Name {
 impl Name {
     /// A word that stands nowhere (made, not parsed).
     pub fn new(text: impl Into<String>) -> Name {
-        Name { text: text.into(), span: Span::default() }
+        Name {
+            text: text.into(),
+            span: Span::default(),
+        }
     }
 }
 

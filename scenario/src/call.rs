@@ -86,17 +86,31 @@ pub struct Spec {
 }
 
 macro_rules! kind {
-    (Bits $b:ident) => { Kind::Bits(Bits::$b) };
-    (Word $w:ident) => { Kind::Word(stringify!($w)) };
-    ($k:ident) => { Kind::$k };
+    (Bits $b:ident) => {
+        Kind::Bits(Bits::$b)
+    };
+    (Word $w:ident) => {
+        Kind::Word(stringify!($w))
+    };
+    ($k:ident) => {
+        Kind::$k
+    };
 }
 macro_rules! gives {
-    (Bits $b:ident) => { Gives::Bits(Bits::$b) };
-    ($k:ident) => { Gives::$k };
+    (Bits $b:ident) => {
+        Gives::Bits(Bits::$b)
+    };
+    ($k:ident) => {
+        Gives::$k
+    };
 }
 macro_rules! optional {
-    (?) => { true };
-    () => { false };
+    (?) => {
+        true
+    };
+    () => {
+        false
+    };
 }
 
 macro_rules! calls {
@@ -192,7 +206,7 @@ calls! {
     Mmap = mmap(fd: Fd, prot: Bits Prot, flags: Bits Map) -> Nothing, "mmap(2)", "Maps one page (and unmaps it again).";
     Fstat = fstat(fd: Fd) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode].";
     FstatBlock = fstat_blksize(fd: Fd) -> Int, "stat(2)", "The preferred block size that `fstat` reports.";
-    FstatTimes = fstat_times(fd: Fd) -> List, "stat(2)", "Whether access, modification and change time moved since this process last asked: [a, m, c], each 0 or 1.";
+    FstatTimes = fstat_times(fd: Fd) -> List, "stat(2)", "[a, m]: whether access and modification time moved since they were last asked for, each 0 or 1. Asking sets both to the epoch, so that no clock granularity matters; the first ask of a file only does that and gives [0, 0].";
     Fchmod = fchmod(fd: Fd, mode: Bits Mode) -> Nothing, "chmod(2)", "Changes the mode.";
     Fchown = fchown(fd: Fd, uid: Int, gid: Int) -> Nothing, "chown(2)", "Changes the owner.";
     Setrlimit = setrlimit(resource: Bits Resource, soft: Int) -> Nothing, "setrlimit(2)", "Sets a soft limit.";
@@ -241,7 +255,10 @@ calls! {
 impl Sys {
     /// The calls of that name (rows of one name differ by a word: `fcntl`, `ioctl`).
     pub fn by_name(name: &str) -> impl Iterator<Item = Sys> + '_ {
-        Sys::ALL.iter().copied().filter(move |s| s.spec().name == name)
+        Sys::ALL
+            .iter()
+            .copied()
+            .filter(move |s| s.spec().name == name)
     }
 
     /// The word that tells this row apart, if it has one: `F_GETFL`.

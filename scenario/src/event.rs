@@ -137,7 +137,10 @@ impl Observer {
 
     /// The arguments of a call, given what names hold now.
     pub fn args(&self, stmt: &Stmt) -> Vec<Value> {
-        stmt.args.iter().map(|a| a.eval(&mut |v| self.lookup(v))).collect()
+        stmt.args
+            .iter()
+            .map(|a| a.eval(&mut |v| self.lookup(v)))
+            .collect()
     }
 
     /// Takes an event in. Tells whether it met the program's expectation.
@@ -146,9 +149,11 @@ impl Observer {
             What::Return(index, value) => {
                 let stmt = program.stmt(event.task, *index);
                 let mut bound = Vec::new();
-                let ok = stmt.expect.check(value, &mut |v| self.lookup(v), &mut |v, value| {
-                    bound.push((v, value));
-                });
+                let ok = stmt
+                    .expect
+                    .check(value, &mut |v| self.lookup(v), &mut |v, value| {
+                        bound.push((v, value));
+                    });
                 for (v, value) in bound {
                     self.env[v.index()] = Some(value);
                 }
@@ -158,7 +163,11 @@ impl Observer {
                 ok
             }
             What::Handle(h) => {
-                if let Some(at) = program.observed_signals.iter().position(|t| *t == event.task) {
+                if let Some(at) = program
+                    .observed_signals
+                    .iter()
+                    .position(|t| *t == event.task)
+                {
                     self.handled[at].push(h.clone());
                 }
                 true
@@ -204,10 +213,13 @@ impl Observer {
 pub fn rename(value: &Value, seen: &mut Vec<(crate::Class, u32)>) -> Value {
     match value {
         Value::Symbol(class, raw) => {
-            let at = seen.iter().position(|s| *s == (*class, *raw)).unwrap_or_else(|| {
-                seen.push((*class, *raw));
-                seen.len() - 1
-            });
+            let at = seen
+                .iter()
+                .position(|s| *s == (*class, *raw))
+                .unwrap_or_else(|| {
+                    seen.push((*class, *raw));
+                    seen.len() - 1
+                });
             let n = seen[..at].iter().filter(|(c, _)| c == class).count();
             Value::Symbol(*class, n as u32)
         }
@@ -265,8 +277,14 @@ impl std::str::FromStr for Clause {
     /// `PIPE-031`.
     fn from_str(s: &str) -> Result<Clause, ()> {
         let (prefix, number) = s.rsplit_once('-').ok_or(())?;
-        let prefix = *Prefix::ALL.iter().find(|p| p.to_string() == prefix).ok_or(())?;
-        Ok(Clause { prefix, number: number.parse().map_err(|_| ())? })
+        let prefix = *Prefix::ALL
+            .iter()
+            .find(|p| p.to_string() == prefix)
+            .ok_or(())?;
+        Ok(Clause {
+            prefix,
+            number: number.parse().map_err(|_| ())?,
+        })
     }
 }
 

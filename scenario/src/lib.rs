@@ -15,19 +15,26 @@
 
 pub mod ast;
 mod call;
+mod cond;
 mod data;
+mod diagnostic;
 mod errno;
 mod event;
+mod lower;
+mod parse;
+mod print;
 mod program;
 mod schedule;
+mod show;
 mod value;
 
 pub use call::{Gives, Kind, Param, Spec, Sys};
 pub use data::{Data, DataBuilder, Run};
+pub use diagnostic::Diagnostic;
 pub use errno::Errno;
-pub use event::{
-    Clause, End, Event, Handled, Observer, Outcome, Prefix, Trace, What, rename,
-};
+pub use event::{Clause, End, Event, Handled, Observer, Outcome, Prefix, Trace, What, rename};
+pub use lower::{load, lower};
+pub use parse::parse;
 pub use program::{
     Arg, Cond, Condition, Pattern, Program, Stmt, Task, TaskId, TaskKind, Var, VarId,
 };

@@ -73,7 +73,8 @@ impl Program {
 
     /// The processes forked from the setup process, in the order in which they are forked.
     pub fn processes(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.task_ids().filter(|&t| self.task(t).kind == TaskKind::Process)
+        self.task_ids()
+            .filter(|&t| self.task(t).kind == TaskKind::Process)
     }
 
     /// All tasks, the setup process first.

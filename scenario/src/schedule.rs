@@ -105,14 +105,28 @@ impl Schedule {
             } else {
                 (name, Step::Issue)
             };
-            let task = program.task_named(name).filter(|&t| t != TaskId::SETUP).ok_or_else(|| {
-                let known: Vec<_> = program.tasks[1..].iter().map(|t| t.name.as_str()).collect();
-                error(format!("no task of that name; there are {}", known.join(", ")))
-            })?;
+            let task = program
+                .task_named(name)
+                .filter(|&t| t != TaskId::SETUP)
+                .ok_or_else(|| {
+                    let known: Vec<_> =
+                        program.tasks[1..].iter().map(|t| t.name.as_str()).collect();
+                    error(format!(
+                        "no task of that name; there are {}",
+                        known.join(", ")
+                    ))
+                })?;
             let choices = parts
-                .map(|c| c.parse().map_err(|_| error(format!("`{c}` is not a choice (0 to 255)"))))
+                .map(|c| {
+                    c.parse()
+                        .map_err(|_| error(format!("`{c}` is not a choice (0 to 255)")))
+                })
                 .collect::<Result<_, _>>()?;
-            let action = Action { task, step, choices };
+            let action = Action {
+                task,
+                step,
+                choices,
+            };
             actions.extend(std::iter::repeat_n(action, times));
         }
         Ok(Schedule(actions))
@@ -120,6 +134,10 @@ impl Schedule {
 
     /// The tasks that issue calls, in order: the ordering that the real kernel can be driven in.
     pub fn ordering(&self) -> Vec<TaskId> {
-        self.0.iter().filter(|a| a.step == Step::Issue).map(|a| a.task).collect()
+        self.0
+            .iter()
+            .filter(|a| a.step == Step::Issue)
+            .map(|a| a.task)
+            .collect()
     }
 }

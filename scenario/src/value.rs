@@ -356,7 +356,10 @@ mod tests {
     #[test]
     fn constants_are_written_by_name() {
         let flags = |v| Value::Bits(Bits::Open, v).to_string();
-        assert_eq!(flags(O_RDWR | O_NONBLOCK | O_CLOEXEC), "O_RDWR|O_NONBLOCK|O_CLOEXEC");
+        assert_eq!(
+            flags(O_RDWR | O_NONBLOCK | O_CLOEXEC),
+            "O_RDWR|O_NONBLOCK|O_CLOEXEC"
+        );
         assert_eq!(flags(O_RDONLY | O_SYNC), "O_RDONLY|O_SYNC");
         assert_eq!(Value::Bits(Bits::Poll, 0).to_string(), "0");
         assert_eq!(Value::Bits(Bits::Mode, 0o644).to_string(), "0o644");
