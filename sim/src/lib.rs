@@ -1,1 +1,25 @@
-//! x
+//! The pure kernel of Lockstep, and what needs only it.
+//!
+//! | question | look at |
+//! |---|---|
+//! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`signal`], [`process`] |
+//! | What says that it does so? | [`clauses`]: every rule cites a clause of the catalogue |
+//! | How does a scenario run on it? | [`System`] |
+//!
+//! Nothing here touches the operating system: no I/O, no clock, no threads, no randomness but that
+//! of a seed that the caller gives.
+
+#![forbid(unsafe_code)]
+
+pub mod clauses;
+pub mod fd;
+pub mod fifo;
+pub mod kernel;
+pub mod pipe;
+pub mod poll;
+pub mod process;
+pub mod signal;
+mod system;
+
+pub use clauses::clause;
+pub use system::{SetupError, System, Taken};

@@ -1,0 +1,12 @@
+//! FIFOs: named pipes. Names, permissions, and the rendezvous of `open`.
+//!
+//! Once it is open, a FIFO is a pipe ([`crate::pipe`]); what is its own is here. `names.rs` has the
+//! inodes and the directory tree, and the calls on names; `open.rs` has `open`.
+
+mod names;
+mod open;
+
+pub(crate) use names::name_call;
+pub use names::{Content, Inode};
+pub use open::OpenOp;
+pub(crate) use open::begin_open;

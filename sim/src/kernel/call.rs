@@ -1,0 +1,160 @@
+//! Calls in progress, and the table from a call to its rule.
+
+use super::{Cx, Kernel};
+use crate::fifo::OpenOp;
+use crate::pipe::{MoveOp, ReadOp, WriteOp};
+use crate::poll::PollOp;
+use crate::{fd, fifo, pipe, poll, process, signal};
+use scenario::{Errno, Sys, TaskId, Value};
+
+/// A call with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Invocation {
+    /// The call.
+    pub sys: Sys,
+    /// Its arguments, one for each parameter of its row.
+    pub args: Vec<Value>,
+}
+
+impl Invocation {
+    /// An argument that is a number (0 if it is not one).
+    pub fn int(&self, at: usize) -> i64 {
+        self.args.get(at).and_then(Value::number).unwrap_or(0)
+    }
+
+    /// An argument that is a set of flags.
+    pub fn bits(&self, at: usize) -> u64 {
+        self.int(at) as u64
+    }
+
+    /// An argument that is a path.
+    pub fn path(&self, at: usize) -> &str {
+        match self.args.get(at) {
+            Some(Value::Path(p)) => p,
+            _ => "",
+        }
+    }
+
+    /// An argument that is a task.
+    pub fn task(&self, at: usize) -> Option<TaskId> {
+        match self.args.get(at) {
+            Some(Value::Task(t)) => Some(*t),
+            _ => None,
+        }
+    }
+
+    /// An argument that is a list.
+    pub fn list(&self, at: usize) -> &[Value] {
+        match self.args.get(at) {
+            Some(Value::List(vs)) => vs,
+            _ => &[],
+        }
+    }
+}
+
+/// Every way to sleep in a call: what the task waits for, and how far it got.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A read of an empty pipe waits for data or for the last writer to go.
+    Read(ReadOp),
+    /// A write to a full pipe waits for a free slot or for the last reader to go.
+    Write(WriteOp),
+    /// An open of a FIFO waits for its partner.
+    Open(OpenOp),
+    /// `splice`, `tee` or `vmsplice` waits for input or for room.
+    Move(MoveOp),
+    /// `poll` waits for an event.
+    Poll(PollOp),
+}
+
+/// How far a call got in one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is done.
+    Done(Value),
+    /// It sleeps.
+    Sleep(Op),
+    /// A signal disturbed it before it did anything that shows.
+    Restart(Restart),
+    /// The task is gone: it exited.
+    Gone,
+}
+
+/// When a disturbed call starts over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// Unless a handler without `SA_RESTART` runs.
+    UnlessHandler,
+    /// Unless any handler runs.
+    NoHandler,
+}
+
+impl From<Result<Value, Errno>> for Progress {
+    fn from(result: Result<Value, Errno>) -> Self {
+        Progress::Done(result.unwrap_or_else(Value::Error))
+    }
+}
+
+/// A task issues a call: one line for each.
+pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Progress {
+    use Sys::*;
+    match call.sys {
+        Pipe | Pipe2 | PipeBadArray => pipe::create(k, task, call, cx).into(),
+        GetPipeSize => pipe::get_size(k, task, call, cx).into(),
+        SetPipeSize => pipe::set_size(k, task, call, cx).into(),
+        Read | Readv | ReadvCount | Preadv2 | Pread => fd::begin_read(k, task, call, cx),
+        Write | Writev | WritevCount | Pwritev2 | Pwrite => fd::begin_write(k, task, call, cx),
+        Splice | Tee | VmspliceOut | VmspliceIn | Sendfile | SendfileAt | CopyFileRange => {
+            pipe::begin_move(k, task, call, cx)
+        }
+
+        Close | CloseRange | Dup | Dup2 | Dup3 | DupFd | DupFdCloexec | GetFd | SetFd | GetFl
+        | SetFl | SetOwn | GetOwn | SetSig | FcntlUnknown | Setrlimit => {
+            fd::descriptor_call(k, task, call, cx).into()
+        }
+        SetLk | Flock | Fionread | FionreadFault | Fionbio | Fioasync | Fioclex | Fionclex
+        | Figetbsz | IoctlUnknown | Isatty | Lseek | Ftruncate | Fsync | Fdatasync | Fallocate
+        | SyncFileRange | Fadvise | Mmap | Fstat | FstatBlock | FstatTimes | Fchmod | Fchown => {
+            fd::file_call(k, task, call, cx).into()
+        }
+
+        Open | Reopen | ReopenOf => fifo::begin_open(k, task, call, cx),
+        Mkfifo | Mkfifoat | Mknod | Unlink | Rename | Link | Symlink | Mkdir | Chmod | Chown
+        | Stat | Truncate | Execve | Umask => fifo::name_call(k, task, call, cx).into(),
+
+        Setuid | Setgid | Seteuid | Setgroups => process::credentials(k, task, call, cx).into(),
+        Fork | Thread => process::start(k, task, call, cx).into(),
+        Exit => {
+            k.exit(task, call.int(0) as u8, cx);
+            Progress::Gone
+        }
+
+        Poll => poll::begin(k, task, call, cx),
+
+        Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => {
+            signal::call(k, task, call, cx).into()
+        }
+    }
+}
+
+/// A sleeping call goes on: it was woken, or a signal disturbs it.
+pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Progress {
+    match op {
+        Op::Read(op) => op.advance(k, task, cx),
+        Op::Write(op) => op.advance(k, task, cx),
+        Op::Open(op) => op.advance(k, task, cx),
+        Op::Move(op) => op.advance(k, task, cx),
+        Op::Poll(op) => op.advance(k, task, cx),
+    }
+}
+
+/// A sleeping call is given up, because its task has ended.
+pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
+    match op {
+        Op::Read(op) => op.abandon(k, task, cx),
+        Op::Write(op) => op.abandon(k, task, cx),
+        Op::Open(op) => op.abandon(k, task, cx),
+        Op::Move(op) => op.abandon(k, task, cx),
+        Op::Poll(op) => op.abandon(k, task, cx),
+    }
+}

@@ -1,0 +1,460 @@
+//! The pure kernel: a plain value that can be cloned, compared and hashed.
+//!
+//! It knows tasks, processes, descriptors, descriptions, inodes and pipes, and does one thing at a
+//! time: a task issues a call ([`Kernel::invoke`]), a sleeping task that was woken goes on
+//! ([`Kernel::resume`]), a signal reaches a task that runs its own code ([`Kernel::take_signals`]).
+//! Each is one step of the size of what the real kernel does under one lock. A step tells what it
+//! did as [`Effect`]s and which clauses say so as [`Clauses`].
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `mod.rs` | the state, and the life of a call: begun, asleep, woken, done |
+//! | `call.rs` | calls in progress ([`Op`]) and the table from call to rule |
+//! | `process.rs` | processes, threads, descriptor tables, credentials |
+//! | `file.rs` | open file descriptions: what `dup` and `fork` share |
+//! | `wait.rs` | wait queues |
+//!
+//! Objects are named by who made them and how many that task had made before ([`ObjId`]), so that
+//! the order in which independent tasks make things leaves no mark on the state.
+
+mod call;
+mod file;
+mod process;
+mod wait;
+
+pub(crate) use call::abandon;
+pub use call::{Invocation, Op, Progress, Restart};
+pub use file::{File, FileKind};
+pub use process::{Credentials, Descriptor, Process};
+pub use wait::{How, WaitQueue, Waiter};
+
+use crate::fifo::Inode;
+use crate::pipe::Pipe;
+use crate::signal::SigSet;
+use scenario::{Clause, End, Handled, TaskId, Value};
+use std::sync::Arc;
+
+/// Which behaviours the model offers where POSIX leaves room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// What Linux does.
+    #[default]
+    Linux,
+    /// All that POSIX allows, as far as the model has it: any sleeping reader or writer may be
+    /// the one that is woken.
+    Posix,
+}
+
+/// What a run assumes of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// Linux or the POSIX envelope.
+    pub flavor: Flavor,
+    /// The system's maximum pipe size in bytes (`/proc/sys/fs/pipe-max-size`).
+    pub pipe_max_size: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            flavor: Flavor::Linux,
+            pipe_max_size: 1 << 20,
+        }
+    }
+}
+
+/// The name of an object: who made it, and how many that task had made before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjId {
+    /// The task that made it.
+    pub task: u16,
+    /// How many objects that task had made before.
+    pub n: u16,
+}
+
+/// Objects by their names, shared between states until one changes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Table<T>(Vec<(ObjId, Arc<T>)>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Table(Vec::new())
+    }
+}
+
+impl<T: Clone> Table<T> {
+    /// The object of that name, if it exists.
+    pub fn find(&self, id: ObjId) -> Option<&T> {
+        self.0
+            .binary_search_by_key(&id, |e| e.0)
+            .ok()
+            .map(|at| &*self.0[at].1)
+    }
+
+    /// The object of that name, which exists because something refers to it.
+    pub fn get(&self, id: ObjId) -> &T {
+        self.find(id).expect("an object that is referred to exists")
+    }
+
+    /// The same, to change.
+    pub fn get_mut(&mut self, id: ObjId) -> &mut T {
+        let at = self.0.binary_search_by_key(&id, |e| e.0);
+        Arc::make_mut(&mut self.0[at.expect("an object that is referred to exists")].1)
+    }
+
+    /// Adds an object under a new name.
+    pub fn insert(&mut self, id: ObjId, value: T) {
+        match self.0.binary_search_by_key(&id, |e| e.0) {
+            Ok(at) => self.0[at].1 = Arc::new(value),
+            Err(at) => self.0.insert(at, (id, Arc::new(value))),
+        }
+    }
+
+    /// Removes an object.
+    pub fn remove(&mut self, id: ObjId) {
+        if let Ok(at) = self.0.binary_search_by_key(&id, |e| e.0) {
+            self.0.remove(at);
+        }
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (ObjId, &T)> {
+        self.0.iter().map(|(id, v)| (*id, &**v))
+    }
+}
+
+/// What a task of the kernel is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Not started yet.
+    NotStarted,
+    /// It runs its own code, and may issue a call.
+    Idle,
+    /// It sleeps in a call.
+    Sleeping {
+        /// The call as it was issued, for a restart.
+        call: Arc<Invocation>,
+        /// How far it got.
+        op: Op,
+        /// It was woken, and has not run since.
+        woken: bool,
+    },
+    /// It is stopped by a signal.
+    Stopped {
+        /// What it does when it is continued.
+        then: Then,
+        /// It was continued, and has not run since.
+        woken: bool,
+    },
+    /// It has ended.
+    Ended(End),
+}
+
+/// What a stopped task does when it is continued.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Then {
+    /// It was running its own code, and goes on with it.
+    Idle,
+    /// Its call was done: it returns this.
+    Return(Value),
+    /// Its call starts over, unless a handler that forbids it runs first.
+    Restart(Arc<Invocation>, Restart),
+}
+
+/// A task: a thread of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// The leader of its process.
+    pub process: TaskId,
+    /// What it is doing.
+    pub state: State,
+    /// The signals it blocks.
+    pub mask: SigSet,
+    /// Signals sent to it alone.
+    pub pending: Vec<Handled>,
+    made: u16,
+}
+
+/// The whole kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// What it assumes of the machine.
+    pub config: Config,
+    /// The tasks, by number.
+    pub tasks: Vec<Arc<Task>>,
+    /// The processes, by the number of their first task; `None` for a number that is a thread's
+    /// or was not started.
+    pub processes: Vec<Option<Arc<Process>>>,
+    /// Open file descriptions.
+    pub files: Table<File>,
+    /// Inodes: of names and of anonymous pipes.
+    pub inodes: Table<Inode>,
+    /// Pipes, by the inode they belong to.
+    pub pipes: Table<Pipe>,
+}
+
+/// Something a step did that others can see.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Effect {
+    /// The task.
+    pub task: TaskId,
+    /// What.
+    pub what: Seen,
+}
+
+/// What an effect is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// Its call returned.
+    Return(Value),
+    /// A handler ran.
+    Handle(Handled),
+    /// It ended.
+    End(End),
+}
+
+/// The clauses that a step rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clauses(pub Vec<Clause>);
+
+impl Clauses {
+    /// Notes that a rule of the step is this clause.
+    pub fn cite(&mut self, clause: Clause) {
+        if !self.0.contains(&clause) {
+            self.0.push(clause);
+        }
+    }
+}
+
+/// The choices a step makes where the kernel may do this or that: given ones first, then the first
+/// alternative. What was chosen, and among how many, is noted, so that an explorer can take
+/// the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    given: Vec<u8>,
+    /// Each choice made: which, and among how many.
+    pub made: Vec<(u8, u8)>,
+}
+
+impl Choices {
+    /// Starts with these choices.
+    pub fn new(given: Vec<u8>) -> Choices {
+        Choices {
+            given,
+            made: Vec::new(),
+        }
+    }
+
+    /// Chooses one of `n` alternatives.
+    pub fn choose(&mut self, n: usize) -> usize {
+        if n <= 1 {
+            return 0;
+        }
+        let n = n.min(255) as u8;
+        let pick = self
+            .given
+            .get(self.made.len())
+            .copied()
+            .unwrap_or(0)
+            .min(n - 1);
+        self.made.push((pick, n));
+        usize::from(pick)
+    }
+
+    /// The choices that come next in lexical order, if there are more.
+    pub fn next(&self) -> Option<Vec<u8>> {
+        let at = self.made.iter().rposition(|&(pick, n)| pick + 1 < n)?;
+        let mut next: Vec<u8> = self.made[..at].iter().map(|&(pick, _)| pick).collect();
+        next.push(self.made[at].0 + 1);
+        Some(next)
+    }
+}
+
+/// What a step works with besides the state: its choices, and the record of what it did.
+#[derive(Debug, Default)]
+pub struct Cx {
+    /// The choices.
+    pub choices: Choices,
+    /// What others can see of it.
+    pub effects: Vec<Effect>,
+    /// The clauses it rests on.
+    pub clauses: Clauses,
+}
+
+impl Cx {
+    /// Notes that a rule of the step is this clause.
+    pub fn cite(&mut self, clause: Clause) {
+        self.clauses.cite(clause);
+    }
+}
+
+impl Kernel {
+    /// A kernel with so many tasks, of which the first, the setup process, is running.
+    pub fn new(config: Config, tasks: usize) -> Kernel {
+        let task = |state| {
+            Arc::new(Task {
+                process: TaskId::SETUP,
+                state,
+                mask: SigSet::default(),
+                pending: Vec::new(),
+                made: 0,
+            })
+        };
+        let mut kernel = Kernel {
+            config,
+            tasks: vec![task(State::NotStarted); tasks],
+            processes: vec![None; tasks],
+            files: Table::default(),
+            inodes: Table::default(),
+            pipes: Table::default(),
+        };
+        kernel.tasks[0] = task(State::Idle);
+        let root = kernel.new_id(TaskId::SETUP);
+        kernel.inodes.insert(root, Inode::root());
+        kernel.processes[0] = Some(Arc::new(Process::first(root)));
+        kernel.open_standard_descriptors();
+        kernel
+    }
+
+    /// A task.
+    pub fn task(&self, task: TaskId) -> &Task {
+        &self.tasks[task.index()]
+    }
+
+    /// A task, to change.
+    pub fn task_mut(&mut self, task: TaskId) -> &mut Task {
+        Arc::make_mut(&mut self.tasks[task.index()])
+    }
+
+    /// A name for an object that `task` makes.
+    pub fn new_id(&mut self, task: TaskId) -> ObjId {
+        let t = self.task_mut(task);
+        let id = ObjId {
+            task: task.0,
+            n: t.made,
+        };
+        t.made += 1;
+        id
+    }
+
+    /// Whether the task may issue a call.
+    pub fn is_idle(&self, task: TaskId) -> bool {
+        matches!(self.task(task).state, State::Idle)
+    }
+
+    /// Whether the task has something to go on with: it was woken, or a signal disturbs its sleep.
+    pub fn can_resume(&self, task: TaskId) -> bool {
+        match &self.task(task).state {
+            State::Sleeping { woken, .. } => *woken || self.signal_pending(task),
+            State::Stopped { woken, .. } => *woken || self.kill_pending(task),
+            _ => false,
+        }
+    }
+
+    /// Whether a signal waits for the task, which runs its own code.
+    pub fn can_take_signals(&self, task: TaskId) -> bool {
+        self.is_idle(task) && self.signal_pending(task)
+    }
+
+    /// How the task stands, `index` being its place in its program.
+    pub fn end_of(&self, task: TaskId, index: usize) -> End {
+        match &self.task(task).state {
+            State::NotStarted => End::NotStarted,
+            State::Idle => End::Unfinished(index),
+            State::Sleeping { .. } => End::Blocked(index),
+            State::Stopped { .. } => End::Stopped(index),
+            State::Ended(end) => *end,
+        }
+    }
+
+    /// The task issues a call.
+    pub fn invoke(&mut self, task: TaskId, call: Invocation, cx: &mut Cx) {
+        debug_assert!(self.is_idle(task));
+        let call = Arc::new(call);
+        let progress = call::begin(self, task, &call, cx);
+        self.settle(task, call, progress, cx);
+    }
+
+    /// A task that [can](Kernel::can_resume) goes on.
+    pub fn resume(&mut self, task: TaskId, cx: &mut Cx) {
+        match std::mem::replace(&mut self.task_mut(task).state, State::Idle) {
+            State::Sleeping { call, op, .. } => {
+                let progress = call::advance(self, task, op, cx);
+                self.settle(task, call, progress, cx);
+            }
+            State::Stopped { then, .. } => match then {
+                Then::Idle => self.take_signals(task, cx),
+                Then::Return(value) => self.finish(task, value, cx),
+                Then::Restart(call, kind) => {
+                    self.settle(task, call, Progress::Restart(kind), cx);
+                }
+            },
+            other => self.task_mut(task).state = other,
+        }
+    }
+
+    /// Signals reach a task that runs its own code.
+    pub fn take_signals(&mut self, task: TaskId, cx: &mut Cx) {
+        self.deliver(task, Then::Idle, cx);
+    }
+
+    /// A call got so far: it is done, sleeps, or was disturbed before it did anything.
+    fn settle(&mut self, task: TaskId, call: Arc<Invocation>, progress: Progress, cx: &mut Cx) {
+        match progress {
+            Progress::Done(value) => self.finish(task, value, cx),
+            Progress::Sleep(op) => {
+                self.task_mut(task).state = State::Sleeping {
+                    call,
+                    op,
+                    woken: false,
+                };
+            }
+            Progress::Restart(kind) => self.deliver(task, Then::Restart(call, kind), cx),
+            Progress::Gone => {}
+        }
+    }
+
+    /// A call is done: on the way back to the task's own code, its signals come first.
+    fn finish(&mut self, task: TaskId, value: Value, cx: &mut Cx) {
+        self.deliver(task, Then::Return(value), cx);
+    }
+
+    /// Starts an interrupted call over.
+    pub(crate) fn restart(&mut self, task: TaskId, call: Arc<Invocation>, cx: &mut Cx) {
+        let progress = call::begin(self, task, &call, cx);
+        self.settle(task, call, progress, cx);
+    }
+
+    /// Wakes a task that sleeps; a task that was woken already is not woken twice.
+    pub(crate) fn wake_task(&mut self, task: TaskId) -> bool {
+        if self.signal_pending(task) {
+            return false;
+        }
+        match &mut self.task_mut(task).state {
+            State::Sleeping { woken, .. } if !*woken => {
+                *woken = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_run_through_every_combination() {
+        let mut seen = Vec::new();
+        let mut given = Some(Vec::new());
+        while let Some(g) = given {
+            let mut c = Choices::new(g);
+            let a = c.choose(2);
+            let b = if a == 1 { c.choose(3) } else { 0 };
+            seen.push((a, b));
+            given = c.next();
+        }
+        assert_eq!(seen, [(0, 0), (1, 0), (1, 1), (1, 2)]);
+    }
+}

@@ -1,0 +1,269 @@
+//! Processes and threads: descriptor tables, credentials, `fork`, `exit`.
+
+use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State};
+use crate::clause::*;
+use crate::signal::Dispositions;
+use scenario::{End, Errno, Handled, Signal, TaskId, Value, constants::*};
+use std::sync::Arc;
+
+/// A descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Descriptor {
+    /// The description it names.
+    pub file: ObjId,
+    /// `FD_CLOEXEC`.
+    pub cloexec: bool,
+}
+
+/// User and group ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Credentials {
+    /// Real user id.
+    pub uid: u32,
+    /// Effective user id, also the file-system user id.
+    pub euid: u32,
+    /// Effective group id, also the file-system group id.
+    pub gid: u32,
+}
+
+impl Credentials {
+    /// Whether it passes permission tests regardless of the mode.
+    pub fn privileged(self) -> bool {
+        self.euid == 0
+    }
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    /// The process that made it.
+    pub parent: Option<TaskId>,
+    /// Its descriptors, by number.
+    pub fds: Vec<Option<Descriptor>>,
+    /// Numbers that sleeping opens have reserved.
+    pub reserved: Vec<usize>,
+    /// Numbers below this can be allocated (soft `RLIMIT_NOFILE`).
+    pub fd_limit: usize,
+    /// Its user and group ids.
+    pub credentials: Credentials,
+    /// Its file mode mask.
+    pub umask: u32,
+    /// Its working directory.
+    pub cwd: ObjId,
+    /// What it does with each signal.
+    pub dispositions: Dispositions,
+    /// Signals sent to the process.
+    pub pending: Vec<Handled>,
+    /// It ended so.
+    pub ended: Option<End>,
+}
+
+/// The soft limit on descriptor numbers that every run starts with.
+pub const FD_LIMIT: usize = 256;
+
+impl Process {
+    /// The setup process.
+    pub fn first(root: ObjId) -> Process {
+        Process {
+            parent: None,
+            fds: Vec::new(),
+            reserved: Vec::new(),
+            fd_limit: FD_LIMIT,
+            credentials: Credentials {
+                uid: 0,
+                euid: 0,
+                gid: 0,
+            },
+            umask: 0o022,
+            cwd: root,
+            dispositions: Dispositions::default(),
+            pending: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// The lowest free number not below `least`.
+    pub fn free_fd(&self, least: usize) -> Option<usize> {
+        (least..self.fd_limit)
+            .find(|n| self.fds.get(*n).is_none_or(|d| d.is_none()) && !self.reserved.contains(n))
+    }
+}
+
+impl Kernel {
+    /// The process of a task.
+    pub fn process_of(&self, task: TaskId) -> &Process {
+        self.process(self.task(task).process)
+    }
+
+    /// A process, by its first task.
+    pub fn process(&self, leader: TaskId) -> &Process {
+        self.processes[leader.index()]
+            .as_deref()
+            .expect("a started task has a process")
+    }
+
+    /// The process of a task, to change.
+    pub fn process_mut(&mut self, task: TaskId) -> &mut Process {
+        let leader = self.task(task).process;
+        let process = self.processes[leader.index()].as_mut();
+        Arc::make_mut(process.expect("a started task has a process"))
+    }
+
+    /// The tasks of a process that have not ended.
+    pub fn threads_of(&self, leader: TaskId) -> Vec<TaskId> {
+        (0..self.tasks.len() as u16)
+            .map(TaskId)
+            .filter(|&t| {
+                let task = self.task(t);
+                task.process == leader && !matches!(task.state, State::NotStarted | State::Ended(_))
+            })
+            .collect()
+    }
+
+    pub(super) fn open_standard_descriptors(&mut self) {
+        let id = self.new_id(TaskId::SETUP);
+        let mut file = File::new(FileKind::Null, O_RDWR);
+        file.descriptors = 3;
+        self.files.insert(id, file);
+        self.process_mut(TaskId::SETUP).fds = vec![
+            Some(Descriptor {
+                file: id,
+                cloexec: false
+            });
+            3
+        ];
+    }
+
+    /// Makes a descriptor for a description, at the lowest free number not below `least`.
+    ///
+    /// # Errors
+    /// EMFILE when no number is free below the limit.
+    pub fn install(
+        &mut self,
+        task: TaskId,
+        file: ObjId,
+        cloexec: bool,
+        least: usize,
+        cx: &mut Cx,
+    ) -> Result<usize, Errno> {
+        let fd = self.process_of(task).free_fd(least).ok_or(Errno::EMFILE)?;
+        cx.cite(FD_001);
+        self.install_at(task, file, cloexec, fd);
+        Ok(fd)
+    }
+
+    /// Makes a descriptor at a number that is free.
+    pub fn install_at(&mut self, task: TaskId, file: ObjId, cloexec: bool, fd: usize) {
+        self.files.get_mut(file).descriptors += 1;
+        let fds = &mut self.process_mut(task).fds;
+        if fds.len() <= fd {
+            fds.resize(fd + 1, None);
+        }
+        fds[fd] = Some(Descriptor { file, cloexec });
+    }
+
+    /// Closes a descriptor.
+    ///
+    /// # Errors
+    /// EBADF if it is not open.
+    pub fn close_fd(&mut self, task: TaskId, fd: usize, cx: &mut Cx) -> Result<(), Errno> {
+        let slot = self
+            .process_mut(task)
+            .fds
+            .get_mut(fd)
+            .and_then(Option::take);
+        let fds = &mut self.process_mut(task).fds;
+        while fds.last().is_some_and(Option::is_none) {
+            fds.pop();
+        }
+        let descriptor = slot.ok_or(Errno::EBADF)?;
+        self.drop_descriptor(descriptor.file, cx);
+        Ok(())
+    }
+
+    /// Closes all descriptors of a process.
+    pub fn close_all(&mut self, task: TaskId, cx: &mut Cx) {
+        let fds = std::mem::take(&mut self.process_mut(task).fds);
+        for descriptor in fds.into_iter().flatten() {
+            self.drop_descriptor(descriptor.file, cx);
+        }
+    }
+
+    /// `fork`: the task `child` becomes the first task of a new process, a copy of `task`'s.
+    pub fn fork(&mut self, task: TaskId, child: TaskId, cx: &mut Cx) {
+        cx.cite(FD_020);
+        let mut process = self.process_of(task).clone();
+        process.parent = Some(self.task(task).process);
+        process.pending.clear();
+        process.reserved.clear();
+        for descriptor in process.fds.iter().flatten() {
+            self.files.get_mut(descriptor.file).descriptors += 1;
+        }
+        self.processes[child.index()] = Some(Arc::new(process));
+        let mask = self.task(task).mask;
+        let new = self.task_mut(child);
+        new.process = child;
+        new.mask = mask;
+        new.state = State::Idle;
+    }
+
+    /// Starts the task `thread` as a thread of `task`'s process.
+    pub fn start_thread(&mut self, task: TaskId, thread: TaskId, cx: &mut Cx) {
+        cx.cite(FD_009);
+        let (process, mask) = (self.task(task).process, self.task(task).mask);
+        let new = self.task_mut(thread);
+        new.process = process;
+        new.mask = mask;
+        new.state = State::Idle;
+    }
+
+    /// `exit`: of a process by its first task, of a thread alone by another (the programs of
+    /// scenarios write both so).
+    pub fn exit(&mut self, task: TaskId, status: u8, cx: &mut Cx) {
+        let leader = self.task(task).process;
+        if task == leader || self.threads_of(leader) == [task] {
+            self.end_process(leader, End::Exited(status), cx);
+        } else {
+            self.end_task(task, End::Exited(status), cx);
+        }
+    }
+
+    fn end_task(&mut self, task: TaskId, end: End, cx: &mut Cx) {
+        self.task_mut(task).state = State::Ended(end);
+        self.task_mut(task).pending.clear();
+        cx.effects.push(Effect {
+            task,
+            what: Seen::End(end),
+        });
+    }
+
+    /// A process ends: its sleeping calls are given up, its descriptors closed.
+    pub fn end_process(&mut self, leader: TaskId, end: End, cx: &mut Cx) {
+        for task in self.threads_of(leader) {
+            let state = std::mem::replace(&mut self.task_mut(task).state, State::Idle);
+            // Ended before its call is given up, so that nothing wakes it meanwhile.
+            self.end_task(task, end, cx);
+            if let State::Sleeping { op, .. } = state {
+                super::call::abandon(self, task, op, cx);
+            }
+        }
+        self.process_mut(leader).ended = Some(end);
+        self.process_mut(leader).pending.clear();
+        if self.process_of(leader).fds.iter().flatten().count() > 0 {
+            cx.cite(FD_022);
+        }
+        self.close_all(leader, cx);
+        if let Some(parent) = self.process_of(leader).parent {
+            let code = match end {
+                End::Exited(_) => 1, // CLD_EXITED
+                _ => 2,              // CLD_KILLED
+            };
+            let info = Handled {
+                signal: Signal::SIGCHLD,
+                code: Value::Int(code),
+                sender: Value::Task(leader),
+            };
+            self.send_to_process(parent, info);
+        }
+    }
+}

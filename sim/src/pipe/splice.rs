@@ -1,0 +1,528 @@
+//! `splice`, `tee`, `vmsplice`, `sendfile`: moving slots rather than bytes.
+//!
+//! Between two pipes a whole slot moves as it is; part of one arrives unmergeable (FD-030). The tests
+//! come in a fixed order (FD-054): an empty input that has a writer, an output without reader, a
+//! full output, end of file.
+
+use super::{PAGE, Side, Slot};
+use crate::clause::*;
+use crate::fd::write_regular;
+use crate::kernel::{Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart};
+use crate::pipe::{Buffer, Room};
+use scenario::{Bits, Data, DataBuilder, Errno, Handled, Signal, Sys, TaskId, Value, constants::*};
+
+/// Every flag that `splice` and its kin know.
+const KNOWN: u64 = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+
+/// A move in progress.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MoveOp {
+    from: End,
+    to: End,
+    /// Bytes asked for.
+    len: usize,
+    /// Slots are copied, not taken (`tee`).
+    copies: bool,
+    /// It does not sleep.
+    nonblocking: bool,
+    /// It has passed the test of its input.
+    input_seen: bool,
+}
+
+/// An end of a move.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum End {
+    /// A pipe, through this description.
+    Pipe { file: ObjId, pipe: ObjId },
+    /// A regular file, through this description, at an offset of its own or the description's.
+    Regular {
+        file: ObjId,
+        inode: ObjId,
+        at: Option<u64>,
+    },
+    /// Memory to take from: one piece a segment.
+    Memory(Vec<Buffer>),
+    /// Memory to store to.
+    Room(Room),
+}
+
+impl End {
+    fn file(&self) -> Option<ObjId> {
+        match self {
+            End::Pipe { file, .. } | End::Regular { file, .. } => Some(*file),
+            End::Memory(_) | End::Room(_) => None,
+        }
+    }
+
+    fn pipe(&self) -> Option<ObjId> {
+        match self {
+            End::Pipe { pipe, .. } => Some(*pipe),
+            _ => None,
+        }
+    }
+}
+
+/// What a description is as an end of a move.
+fn end_of(k: &Kernel, file: ObjId, at: Option<u64>) -> Result<End, Errno> {
+    match k.files.get(file).kind {
+        FileKind::Pipe(pipe) => Ok(End::Pipe { file, pipe }),
+        FileKind::Regular(inode) => Ok(End::Regular { file, inode, at }),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// A move begins.
+pub(crate) fn begin_move(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Progress {
+    match request(k, task, call, cx) {
+        Err(e) => Progress::Done(e.into()),
+        Ok(None) => Progress::Done(Value::ZERO),
+        Ok(Some(op)) => {
+            for file in [op.from.file(), op.to.file()].into_iter().flatten() {
+                k.hold(file);
+            }
+            op.run(k, task, cx)
+        }
+    }
+}
+
+/// Checks the arguments; none if there is nothing to do.
+fn request(
+    k: &Kernel,
+    task: TaskId,
+    call: &Invocation,
+    cx: &mut Cx,
+) -> Result<Option<MoveOp>, Errno> {
+    let op = |from, to, len, nonblocking| {
+        Ok(Some(MoveOp {
+            from,
+            to,
+            len,
+            copies: false,
+            nonblocking,
+            input_seen: false,
+        }))
+    };
+    let nonblock = |file: ObjId| k.files.get(file).nonblocking();
+    match call.sys {
+        Sys::Splice | Sys::Tee => {
+            let (len, flags) = (call.int(2).max(0) as usize, call.bits(3));
+            let tee = call.sys == Sys::Tee;
+            cx.cite(if tee { FD_034 } else { FD_026 });
+            if !tee && len == 0 {
+                return Ok(None);
+            }
+            if flags & !KNOWN != 0 {
+                cx.cite(FD_025);
+                return Err(Errno::EINVAL);
+            }
+            if len == 0 {
+                return Ok(None);
+            }
+            let from = k.file_of(task, call.int(0))?;
+            let to = k.file_of(task, call.int(1))?;
+            if !k.files.get(from).readable() || !k.files.get(to).writable() {
+                return Err(Errno::EBADF);
+            }
+            let (from, to) = (end_of(k, from, None)?, end_of(k, to, None)?);
+            cx.cite(FD_025);
+            match (&from, &to) {
+                (End::Pipe { pipe: a, .. }, End::Pipe { pipe: b, .. }) if a != b => {}
+                (End::Pipe { .. }, End::Regular { file, .. }) if !tee => {
+                    if k.files.get(*file).flags & O_APPEND != 0 {
+                        cx.cite(FD_032);
+                        return Err(Errno::EINVAL);
+                    }
+                }
+                (End::Regular { .. }, End::Pipe { .. }) if !tee => {}
+                _ => return Err(Errno::EINVAL),
+            }
+            let nonblocking = flags & SPLICE_F_NONBLOCK != 0
+                || [&from, &to]
+                    .iter()
+                    .any(|e| e.pipe().is_some() && e.file().is_some_and(nonblock));
+            Ok(Some(MoveOp {
+                from,
+                to,
+                len,
+                copies: tee,
+                nonblocking,
+                input_seen: false,
+            }))
+        }
+        Sys::VmspliceOut | Sys::VmspliceIn => {
+            cx.cite(FD_041);
+            let flags = call.bits(2);
+            if flags & !KNOWN != 0 {
+                return Err(Errno::EINVAL);
+            }
+            let file = k.file_of(task, call.int(0))?;
+            let f = k.files.get(file);
+            let reads = call.sys == Sys::VmspliceIn;
+            if call.list(1).len() > 1024 {
+                return Err(Errno::EINVAL);
+            }
+            let pipe = f.pipe().ok_or(Errno::EBADF)?;
+            if reads && !f.readable() || !reads && !f.writable() {
+                return Err(Errno::EBADF);
+            }
+            cx.cite(FD_039);
+            let end = End::Pipe { file, pipe };
+            let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
+            if reads {
+                cx.cite(FD_040);
+                let room = Room::joined(call.list(1));
+                let len = room.count as usize;
+                if len == 0 {
+                    return Ok(None);
+                }
+                return op(end, End::Room(room), len, nonblocking);
+            }
+            let segments: Vec<_> = call.list(1).iter().map(|v| Buffer::of(Some(v))).collect();
+            let len = segments.iter().map(|s| s.count as usize).sum();
+            if len == 0 {
+                return Ok(None);
+            }
+            op(End::Memory(segments), end, len, nonblocking)
+        }
+        Sys::Sendfile | Sys::SendfileAt => {
+            cx.cite(PIPE_025);
+            let with_offset = call.sys == Sys::SendfileAt;
+            let count = call.int(if with_offset { 3 } else { 2 });
+            let from = k.file_of(task, call.int(1))?;
+            if !k.files.get(from).readable() {
+                return Err(Errno::EBADF);
+            }
+            let from_pipe = k.files.get(from).pipe().is_some();
+            if with_offset && from_pipe {
+                return Err(Errno::ESPIPE);
+            }
+            let to = k.file_of(task, call.int(0))?;
+            if !k.files.get(to).writable() {
+                return Err(Errno::EBADF);
+            }
+            let at = with_offset.then(|| call.int(2) as u64);
+            let from = end_of(k, from, at)?;
+            let nonblocking = nonblock(to);
+            let to = end_of(k, to, None)?;
+            if from_pipe && to.pipe().is_none() {
+                return Err(Errno::EINVAL);
+            }
+            op(from, to, count.max(0) as usize, nonblocking).map(|op| {
+                // Whatever the input is, only the output is looked at before it.
+                op.map(|op| MoveOp {
+                    input_seen: true,
+                    ..op
+                })
+            })
+        }
+        _ => {
+            cx.cite(PIPE_025);
+            let from = k.file_of(task, call.int(0))?;
+            let to = k.file_of(task, call.int(1))?;
+            let regular = |f| matches!(k.files.get(f).kind, FileKind::Regular(_));
+            if !regular(from) || !regular(to) {
+                return Err(Errno::EINVAL);
+            }
+            op(
+                end_of(k, from, None)?,
+                end_of(k, to, None)?,
+                call.int(2).max(0) as usize,
+                false,
+            )
+        }
+    }
+}
+
+/// What one step of a move came to.
+enum Moved {
+    Bytes(usize),
+    Data(Data),
+    Fails(Errno),
+    SleepsOn(ObjId, Side),
+}
+
+impl MoveOp {
+    /// It was woken, or a signal disturbs it.
+    pub(crate) fn advance(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
+        self.leave_queues(k, task);
+        self.run(k, task, cx)
+    }
+
+    fn run(mut self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
+        let result = match self.step(k, task, cx) {
+            Moved::Bytes(n) => Value::Int(n as i64),
+            Moved::Data(d) => Value::Data(d),
+            Moved::Fails(e) => Value::Error(e),
+            Moved::SleepsOn(pipe, side) => {
+                if k.signal_pending(task) {
+                    cx.cite(FD_033);
+                    self.let_go(k, cx);
+                    return Progress::Restart(Restart::UnlessHandler);
+                }
+                cx.cite(FD_027);
+                let p = k.pipes.get_mut(pipe);
+                match side {
+                    Side::Readers => p.read_queue.join(task, How::Together),
+                    Side::Writers => p.write_queue.join(task, How::Together),
+                }
+                return Progress::Sleep(Op::Move(self));
+            }
+        };
+        self.let_go(k, cx);
+        Progress::Done(result)
+    }
+
+    fn step(&mut self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Moved {
+        if let (Some(input), false) = (self.from.pipe(), self.input_seen) {
+            let p = k.pipes.get(input);
+            if p.ring.is_empty() && p.writers > 0 {
+                cx.cite(FD_054);
+                if self.nonblocking {
+                    cx.cite(FD_028);
+                    return Moved::Fails(Errno::EAGAIN);
+                }
+                return Moved::SleepsOn(input, Side::Readers);
+            }
+            self.input_seen = true;
+        }
+        if let Some(output) = self.to.pipe() {
+            let p = k.pipes.get(output);
+            if p.readers == 0 {
+                cx.cite(FD_029);
+                cx.cite(PIPE_049);
+                let sender = Value::Task(k.task(task).process);
+                let code = Value::Bits(Bits::SiCode, SI_USER);
+                k.send_to_task(
+                    task,
+                    Handled {
+                        signal: Signal::SIGPIPE,
+                        code,
+                        sender,
+                    },
+                );
+                return Moved::Fails(Errno::EPIPE);
+            }
+            if p.ring.is_full() {
+                cx.cite(FD_054);
+                if self.nonblocking {
+                    cx.cite(FD_028);
+                    return Moved::Fails(Errno::EAGAIN);
+                }
+                return Moved::SleepsOn(output, Side::Writers);
+            }
+        }
+        match (self.from.clone(), self.to.clone()) {
+            (End::Pipe { pipe: from, .. }, End::Pipe { pipe: to, .. }) => {
+                self.pipe_to_pipe(k, from, to, cx)
+            }
+            (End::Regular { file, inode, at }, End::Pipe { pipe, .. }) => {
+                self.file_to_pipe(k, (file, inode, at), pipe, cx)
+            }
+            (End::Pipe { pipe, .. }, End::Regular { file, inode, .. }) => {
+                let data = self.take(k, pipe, self.len, cx);
+                cx.cite(FD_032);
+                Moved::Bytes(write_regular(k, file, inode, &data, None))
+            }
+            (End::Memory(segments), End::Pipe { pipe, .. }) => {
+                memory_to_pipe(k, &segments, pipe, cx)
+            }
+            (End::Pipe { pipe, .. }, End::Room(room)) => {
+                if room.outside || room.mapped < room.count {
+                    return Moved::Fails(Errno::EFAULT);
+                }
+                Moved::Data(self.take(k, pipe, self.len, cx))
+            }
+            (
+                End::Regular { file, inode, at },
+                End::Regular {
+                    file: to,
+                    inode: target,
+                    ..
+                },
+            ) => {
+                let data = self.file_data(k, (file, inode, at), self.len);
+                Moved::Bytes(write_regular(k, to, target, &data, None))
+            }
+            _ => Moved::Fails(Errno::EINVAL),
+        }
+    }
+
+    fn pipe_to_pipe(&self, k: &mut Kernel, from: ObjId, to: ObjId, cx: &mut Cx) -> Moved {
+        let mut left = self.len;
+        let mut emptied = false;
+        if !matches!(self.from, End::Pipe { .. }) || self.len == 0 {
+            return Moved::Bytes(0);
+        }
+        if self.copies {
+            cx.cite(FD_036);
+            let slots: Vec<Slot> = k.pipes.get(from).ring.slots().iter().cloned().collect();
+            for slot in slots {
+                if left == 0 || k.pipes.get(to).ring.is_full() {
+                    break;
+                }
+                let data = slot.data.slice(0, left);
+                left -= data.len();
+                cx.cite(PIPE_073);
+                k.pipes.get_mut(to).ring.push(Slot {
+                    data,
+                    mergeable: false,
+                    ..slot
+                });
+            }
+        } else {
+            while left > 0 && !k.pipes.get(to).ring.is_full() {
+                let ring = &mut k.pipes.get_mut(from).ring;
+                let before = ring.slots().len();
+                let Some(slot) = ring.split(left, &mut cx.clauses) else {
+                    break;
+                };
+                emptied |= ring.slots().len() < before;
+                left -= slot.data.len();
+                if !slot.mergeable {
+                    cx.cite(PIPE_073);
+                }
+                k.pipes.get_mut(to).ring.push(slot);
+            }
+        }
+        let moved = self.len - left;
+        if moved > 0 {
+            k.wake_one(to, Side::Readers, cx);
+            k.tell_owners(to, Side::Readers, cx);
+        }
+        if emptied {
+            k.wake_one(from, Side::Writers, cx);
+            k.tell_owners(from, Side::Writers, cx);
+        }
+        cx.cite(if self.copies { FD_035 } else { FD_027 });
+        Moved::Bytes(moved)
+    }
+
+    fn file_data(
+        &self,
+        k: &mut Kernel,
+        (file, inode, at): (ObjId, ObjId, Option<u64>),
+        len: usize,
+    ) -> Data {
+        let start = at.unwrap_or(k.files.get(file).offset) as usize;
+        let data = k
+            .inodes
+            .get(inode)
+            .data()
+            .slice(start, start.saturating_add(len));
+        if at.is_none() {
+            k.files.get_mut(file).offset += data.len() as u64;
+        }
+        data
+    }
+
+    fn file_to_pipe(
+        &self,
+        k: &mut Kernel,
+        from: (ObjId, ObjId, Option<u64>),
+        pipe: ObjId,
+        cx: &mut Cx,
+    ) -> Moved {
+        cx.cite(FD_031);
+        let start = from.2.unwrap_or(k.files.get(from.0).offset) as usize;
+        // As many bytes as there are free slots for, each slot a page of the file.
+        let free = k.pipes.get(pipe).ring.free();
+        let most = free * PAGE - start % PAGE;
+        let data = self.file_data(k, from, self.len.min(most));
+        let mut at = 0;
+        while at < data.len() {
+            let offset = (start + at) % PAGE;
+            let end = (at + PAGE - offset).min(data.len());
+            cx.cite(PIPE_073);
+            k.pipes.get_mut(pipe).ring.push(Slot {
+                data: data.slice(at, end),
+                offset: offset as u16,
+                mergeable: false,
+                packet: false,
+            });
+            at = end;
+        }
+        if !data.is_empty() {
+            k.wake_one(pipe, Side::Readers, cx);
+            k.tell_owners(pipe, Side::Readers, cx);
+        }
+        Moved::Bytes(data.len())
+    }
+
+    /// Takes bytes out of a pipe for something that is not one.
+    fn take(&self, k: &mut Kernel, pipe: ObjId, len: usize, cx: &mut Cx) -> Data {
+        let mut taken = DataBuilder::default();
+        let mut left = len;
+        let mut emptied = false;
+        let ring = &mut k.pipes.get_mut(pipe).ring;
+        while left > 0 {
+            let before = ring.slots().len();
+            let Some(slot) = ring.split(left, &mut cx.clauses) else {
+                break;
+            };
+            emptied |= ring.slots().len() < before;
+            left -= slot.data.len();
+            taken.append(&slot.data);
+        }
+        if emptied {
+            k.wake_one(pipe, Side::Writers, cx);
+            k.tell_owners(pipe, Side::Writers, cx);
+        }
+        taken.finish()
+    }
+
+    fn leave_queues(&self, k: &mut Kernel, task: TaskId) {
+        for pipe in [self.from.pipe(), self.to.pipe()].into_iter().flatten() {
+            let p = k.pipes.get_mut(pipe);
+            p.read_queue.leave(task);
+            p.write_queue.leave(task);
+        }
+    }
+
+    fn let_go(&self, k: &mut Kernel, cx: &mut Cx) {
+        for file in [self.from.file(), self.to.file()].into_iter().flatten() {
+            k.unhold(file, cx);
+        }
+    }
+
+    /// Its task has ended.
+    pub(crate) fn abandon(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
+        self.leave_queues(k, task);
+        self.let_go(k, cx);
+    }
+}
+
+/// Attaches pages of memory to a pipe: each page touched takes a slot. Segments begin at a page's
+/// start.
+fn memory_to_pipe(k: &mut Kernel, segments: &[Buffer], pipe: ObjId, cx: &mut Cx) -> Moved {
+    cx.cite(FD_037);
+    let mut moved = 0;
+    'segments: for segment in segments {
+        let mut at = 0;
+        while at < segment.count as usize {
+            if k.pipes.get(pipe).ring.is_full() {
+                break 'segments;
+            }
+            let end = (at + PAGE).min(segment.count as usize);
+            if segment.outside || segment.valid.len() < end {
+                if moved == 0 {
+                    return Moved::Fails(Errno::EFAULT);
+                }
+                break 'segments;
+            }
+            cx.cite(PIPE_073);
+            k.pipes.get_mut(pipe).ring.push(Slot {
+                data: segment.valid.slice(at, end),
+                offset: 0,
+                mergeable: false,
+                packet: false,
+            });
+            moved += end - at;
+            at = end;
+        }
+    }
+    if moved > 0 {
+        k.wake_one(pipe, Side::Readers, cx);
+        k.tell_owners(pipe, Side::Readers, cx);
+    }
+    Moved::Bytes(moved)
+}

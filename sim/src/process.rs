@@ -1,0 +1,63 @@
+//! The calls on processes: `fork`, threads, credentials.
+
+use crate::kernel::{Cx, Invocation, Kernel};
+use scenario::{Errno, Sys, TaskId, Value};
+
+/// `fork` and the start of a thread.
+pub(crate) fn start(
+    k: &mut Kernel,
+    task: TaskId,
+    call: &Invocation,
+    cx: &mut Cx,
+) -> Result<Value, Errno> {
+    let child = call.task(0).ok_or(Errno::EINVAL)?;
+    match call.sys {
+        Sys::Fork => k.fork(task, child, cx),
+        _ => k.start_thread(task, child, cx),
+    }
+    Ok(Value::Task(child))
+}
+
+/// The calls on user and group ids. A process may take an id that is one of its own, or any id as a
+/// privileged process.
+pub(crate) fn credentials(
+    k: &mut Kernel,
+    task: TaskId,
+    call: &Invocation,
+    _cx: &mut Cx,
+) -> Result<Value, Errno> {
+    let id = call.int(0) as u32;
+    let credentials = &mut k.process_mut(task).credentials;
+    let privileged = credentials.privileged();
+    match call.sys {
+        Sys::Setuid => {
+            if privileged {
+                (credentials.uid, credentials.euid) = (id, id);
+            } else if id == credentials.uid || id == credentials.euid {
+                credentials.euid = id;
+            } else {
+                return Err(Errno::EPERM);
+            }
+        }
+        Sys::Seteuid => {
+            if !privileged && id != credentials.uid && id != credentials.euid {
+                return Err(Errno::EPERM);
+            }
+            credentials.euid = id;
+        }
+        Sys::Setgid => {
+            if !privileged && id != credentials.gid {
+                return Err(Errno::EPERM);
+            }
+            credentials.gid = id;
+        }
+        // Workers have no supplementary groups to begin with.
+        Sys::Setgroups => {
+            if !privileged {
+                return Err(Errno::EPERM);
+            }
+        }
+        _ => return Err(Errno::ENOSYS),
+    }
+    Ok(Value::ZERO)
+}

@@ -1,0 +1,280 @@
+//! A program running on the pure kernel: the transition system that every engine explores.
+//!
+//! A [`System`] is a plain value. [`enabled`](System::enabled) lists the actions that may come next,
+//! [`take`](System::take) takes one. An engine is a way to choose among them: all of them
+//! (explore), a seeded one (simulate), those that explain what was seen (oracle).
+
+use crate::kernel::{Choices, Config, Cx, Invocation, Kernel, Seen, State};
+use scenario::{Action, Clause, End, Event, Observer, Outcome, Program, Step, Sys, TaskId, What};
+
+/// A program and how far it got.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct System {
+    kernel: Kernel,
+    /// The place of each task in its program.
+    at: Vec<u16>,
+    observer: Observer,
+}
+
+/// What an action did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The clauses that say so.
+    pub clauses: Vec<Clause>,
+    /// The choices the kernel made.
+    pub choices: Choices,
+}
+
+/// A program that cannot be run on the model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// A call of `setup` sleeps, and there is nobody yet who could wake it.
+    #[error("{program}: `{call}` in setup blocks, and nobody is there to wake it")]
+    Blocks {
+        /// The program's name.
+        program: String,
+        /// The call as it is written.
+        call: String,
+    },
+    /// A call that the model has no rule for.
+    #[error("{program}: the model has no rule for `{call}`: {why}")]
+    Unmodelled {
+        /// The program's name.
+        program: String,
+        /// The call as it is written.
+        call: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl System {
+    /// Runs the setup calls, forks the processes, and closes the setup process's descriptors.
+    /// Gives the system before the first action, and what the setup did.
+    ///
+    /// # Errors
+    /// If a setup call sleeps, or the program has a call that the model has no rule for.
+    pub fn start(program: &Program, config: Config) -> Result<(System, Taken), SetupError> {
+        for stmt in program.tasks.iter().flat_map(|t| &t.body) {
+            if let Some(why) = unmodelled(stmt) {
+                let (program, call) = (program.name.clone(), stmt.text.clone());
+                return Err(SetupError::Unmodelled { program, call, why });
+            }
+        }
+        let mut system = System {
+            kernel: Kernel::new(config, program.tasks.len()),
+            at: vec![0; program.tasks.len()],
+            observer: Observer::new(program),
+        };
+        let mut all = Taken::default();
+        for stmt in &program.tasks[0].body {
+            let action = Action {
+                task: TaskId::SETUP,
+                step: Step::Issue,
+                choices: Vec::new(),
+            };
+            let taken = system.take(program, &action);
+            if !system.kernel.is_idle(TaskId::SETUP) {
+                let (program, call) = (program.name.clone(), stmt.text.clone());
+                return Err(SetupError::Blocks { program, call });
+            }
+            all.events.extend(taken.events);
+            all.clauses.extend(taken.clauses);
+        }
+        let mut cx = Cx::default();
+        for process in program.processes() {
+            system.kernel.fork(TaskId::SETUP, process, &mut cx);
+        }
+        system.kernel.close_all(TaskId::SETUP, &mut cx);
+        all.clauses.extend(cx.clauses.0);
+        Ok((system, all))
+    }
+
+    /// The kernel's state.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The place of a task in its program: the call it issues next, or is in.
+    pub fn at(&self, task: TaskId) -> usize {
+        usize::from(self.at[task.index()])
+    }
+
+    /// Whether the task may issue its next call.
+    pub fn can_issue(&self, program: &Program, task: TaskId) -> bool {
+        task != TaskId::SETUP
+            && self.kernel.is_idle(task)
+            && self.at(task) < program.task(task).body.len()
+    }
+
+    /// The actions that may come next, with no choices made: the issues, and what the kernel has
+    /// under way.
+    pub fn enabled(&self, program: &Program) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for task in program.task_ids().skip(1) {
+            if self.can_issue(program, task) {
+                actions.push(Action {
+                    task,
+                    step: Step::Issue,
+                    choices: Vec::new(),
+                });
+            }
+            actions.extend(self.under_way_of(task));
+        }
+        actions
+    }
+
+    /// The actions that the kernel has under way: those that need no task to issue a call.
+    pub fn under_way(&self, program: &Program) -> Vec<Action> {
+        program
+            .task_ids()
+            .skip(1)
+            .filter_map(|t| self.under_way_of(t))
+            .collect()
+    }
+
+    fn under_way_of(&self, task: TaskId) -> Option<Action> {
+        let step = if self.kernel.can_resume(task) {
+            Step::Resume
+        } else if self.kernel.can_take_signals(task) {
+            Step::Signal
+        } else {
+            return None;
+        };
+        Some(Action {
+            task,
+            step,
+            choices: Vec::new(),
+        })
+    }
+
+    /// Whether the action may come next.
+    pub fn is_enabled(&self, program: &Program, action: &Action) -> bool {
+        match action.step {
+            Step::Issue => self.can_issue(program, action.task),
+            _ => self
+                .under_way_of(action.task)
+                .is_some_and(|a| a.step == action.step),
+        }
+    }
+
+    /// Takes an action that is enabled.
+    pub fn take(&mut self, program: &Program, action: &Action) -> Taken {
+        let task = action.task;
+        let mut cx = Cx {
+            choices: Choices::new(action.choices.clone()),
+            ..Cx::default()
+        };
+        let mut events = Vec::new();
+        let issued = self.at(task);
+        match action.step {
+            Step::Issue => {
+                let stmt = program.stmt(task, issued);
+                let call = Invocation {
+                    sys: stmt.sys,
+                    args: self.observer.args(stmt),
+                };
+                events.push(Event {
+                    task,
+                    what: What::Issue(issued),
+                });
+                self.kernel.invoke(task, call, &mut cx);
+            }
+            Step::Resume => self.kernel.resume(task, &mut cx),
+            Step::Signal => self.kernel.take_signals(task, &mut cx),
+        }
+        for effect in cx.effects {
+            let what = match effect.what {
+                Seen::Return(value) => {
+                    let at = &mut self.at[effect.task.index()];
+                    *at += 1;
+                    What::Return(usize::from(*at - 1), value)
+                }
+                Seen::Handle(handled) => What::Handle(handled),
+                Seen::End(end) => What::End(end),
+            };
+            let event = Event {
+                task: effect.task,
+                what,
+            };
+            self.observer.observe(program, &event);
+            events.push(event);
+        }
+        if action.step == Step::Issue
+            && program.stmt(task, issued).blocks
+            && !matches!(self.kernel.task(task).state, State::Sleeping { .. })
+        {
+            self.observer.fail(task, issued);
+        }
+        Taken {
+            events,
+            clauses: cx.clauses.0,
+            choices: cx.choices,
+        }
+    }
+
+    /// Takes an action with every choice the kernel has in it: each result, with the action as it
+    /// was then taken.
+    pub fn take_each(&self, program: &Program, action: &Action) -> Vec<(Action, System, Taken)> {
+        let mut all = Vec::new();
+        let mut given = Some(Vec::new());
+        while let Some(choices) = given {
+            let mut next = self.clone();
+            let mut action = Action {
+                choices,
+                ..action.clone()
+            };
+            let taken = next.take(program, &action);
+            action.choices = taken.choices.made.iter().map(|c| c.0).collect();
+            given = taken.choices.next();
+            all.push((action, next, taken));
+        }
+        all
+    }
+
+    /// Whether nothing can come any more.
+    pub fn is_over(&self, program: &Program) -> bool {
+        program
+            .task_ids()
+            .skip(1)
+            .all(|t| !self.can_issue(program, t) && self.under_way_of(t).is_none())
+    }
+
+    /// How a task stands now.
+    pub fn end_of(&self, task: TaskId) -> End {
+        self.kernel.end_of(task, self.at(task))
+    }
+
+    /// Whether a task sleeps or is stopped, and nothing can wake it any more, once the system is
+    /// over.
+    pub fn is_stuck(&self, task: TaskId) -> bool {
+        matches!(self.end_of(task), End::Blocked(_) | End::Stopped(_))
+    }
+
+    /// What the run comes to, if nothing more happens.
+    pub fn outcome(&self, program: &Program) -> Outcome {
+        let mut observer = self.observer.clone();
+        for task in program.task_ids().skip(1) {
+            observer.end(task, self.end_of(task));
+        }
+        observer.outcome(program)
+    }
+
+    /// The fold of what was observed so far.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+}
+
+/// Why the model has no rule for a call, if it has none.
+fn unmodelled(stmt: &scenario::Stmt) -> Option<String> {
+    match stmt.sys {
+        Sys::Poll => match stmt.args.get(1) {
+            Some(scenario::Arg::Value(v)) if v.number().is_some_and(|n| n <= 0) => None,
+            _ => Some("only timeouts of 0 and -1 are".into()),
+        },
+        _ => None,
+    }
+}
