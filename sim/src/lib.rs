@@ -5,6 +5,7 @@
 //! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`signal`], [`process`] |
 //! | What says that it does so? | [`clauses`]: every rule cites a clause of the catalogue |
 //! | How does a scenario run on it? | [`System`] |
+//! | Does it explain what a real kernel did? | [`Oracle`], [`orderings`] |
 //!
 //! Nothing here touches the operating system: no I/O, no clock, no threads, no randomness but that
 //! of a seed that the caller gives.
@@ -19,7 +20,12 @@ pub mod pipe;
 pub mod poll;
 pub mod process;
 pub mod signal;
+mod oracle;
+mod orderings;
+pub mod quiet;
 mod system;
 
 pub use clauses::clause;
+pub use oracle::{Allowed, Divergence, Oracle};
+pub use orderings::{Cover, OrderingLimits, Orderings, orderings};
 pub use system::{SetupError, System, Taken};
