@@ -4,6 +4,7 @@
 
 use crate::Bits;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,76 @@ pub struct Spec {
     pub man: &'static str,
     /// One sentence.
     pub doc: &'static str,
+}
+
+impl Spec {
+    /// The call with the names of its parameters, optional ones in brackets:
+    /// `open(path, flags[, mode])`.
+    pub fn signature(&self) -> String {
+        let mut text = format!("{}(", self.name);
+        for (i, param) in self.params.iter().enumerate() {
+            let name = match param.kind {
+                Kind::Word(word) => word,
+                _ => param.name,
+            };
+            let comma = if i > 0 { ", " } else { "" };
+            text.push_str(&match param.optional {
+                true => format!("[{comma}{name}]"),
+                false => format!("{comma}{name}"),
+            });
+        }
+        text + ")"
+    }
+}
+
+impl fmt::Display for Kind {
+    /// What a parameter takes, in words: `a signal`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Fd => "a descriptor: a number, or a name that holds one",
+            Kind::Int => "a number",
+            Kind::Room => "a count, or bad memory: fault(n, count), outside(count)",
+            Kind::Bytes => "a string, or bad memory: fault(\"abc\", count), outside(count)",
+            Kind::Rooms => "a list of counts",
+            Kind::Chunks => "a list of strings",
+            Kind::Path => "a path, as a string",
+            Kind::Bits(kind) => return write!(f, "{} or a number", kind.describe()),
+            Kind::Task => "a task or a number",
+            Kind::Signal => "a signal",
+            Kind::Signals => "a list of signals",
+            Kind::PollFds => "a list of pairs [fd, events]",
+            Kind::Word(word) => return write!(f, "the word `{word}`"),
+        })
+    }
+}
+
+impl Bits {
+    /// The family in words, with its first two names: `constants such as O_RDONLY, O_WRONLY`.
+    pub fn describe(self) -> String {
+        let names: Vec<&str> = self.names().iter().take(2).map(|(n, _)| *n).collect();
+        match names.as_slice() {
+            [] => "a mode such as 0o600".into(),
+            [one] => format!("the constant {one}"),
+            names => format!("constants such as {}", names.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Gives {
+    /// What a call gives, in words: `a descriptor`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Gives::Nothing => "0",
+            Gives::Int => "a number",
+            Gives::Fd => "a descriptor",
+            Gives::FdPair => "two descriptors",
+            Gives::Bytes => "bytes",
+            Gives::Bits(kind) => return f.write_str(&kind.describe()),
+            Gives::List => "a list",
+            Gives::Task => "a task",
+            Gives::Never => "nothing: it does not return",
+        })
+    }
 }
 
 macro_rules! kind {

@@ -208,14 +208,17 @@ fn locate(
     let start = floor_char_boundary(text, problem.span.start);
     let before = &text[..start];
     let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-    let labels = std::iter::once((problem.span, problem.label))
-        .chain(problem.also)
-        .map(|(span, label)| {
-            let start = floor_char_boundary(text, span.start);
-            let end = floor_char_boundary(text, span.start.saturating_add(span.len));
-            LabeledSpan::new(Some(label), start, end.saturating_sub(start))
-        })
-        .collect();
+    let within = |span: Span| {
+        let start = floor_char_boundary(text, span.start);
+        let end = floor_char_boundary(text, span.start.saturating_add(span.len));
+        (start, end.saturating_sub(start))
+    };
+    let mut labels = vec![LabeledSpan::new_primary_with_span(
+        Some(problem.label),
+        within(problem.span),
+    )];
+    let also = problem.also.into_iter();
+    labels.extend(also.map(|(span, label)| LabeledSpan::new_with_span(Some(label), within(span))));
     Diagnostic(Box::new(Inner {
         message: problem.message,
         labels,
@@ -244,7 +247,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     if length > 40 {
         return None;
     }
-    let most = (length / 3).max(1);
+    // Of two letters, one changed is another word.
+    let most = if length < 3 { 0 } else { (length / 3).max(1) };
     known
         .into_iter()
         .filter(|k| k.len() <= 48)

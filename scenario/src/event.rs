@@ -168,7 +168,16 @@ impl Observer {
                     .iter()
                     .position(|t| *t == event.task)
                 {
-                    self.handled[at].push(h.clone());
+                    // What no condition looks at must not tell outcomes apart.
+                    let seen = match program.sees_siginfo(event.task) {
+                        true => h.clone(),
+                        false => Handled {
+                            signal: h.signal,
+                            code: Value::ZERO,
+                            sender: Value::ZERO,
+                        },
+                    };
+                    self.handled[at].push(seen);
                 }
                 true
             }

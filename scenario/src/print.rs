@@ -89,8 +89,9 @@ impl fmt::Display for At<'_> {
                     op if op.is_comparison() => (own + 1, own + 1),
                     _ => (own, own + 1),
                 };
-                let tight = matches!(op, Op::Mul | Op::BitOr)
-                    || matches!(&left.kind, ExprKind::Name(n) if n.starts_with("SIGRT"));
+                let signal = matches!(op, Op::Add | Op::Sub)
+                    && matches!(&left.kind, ExprKind::Name(n) if n == "SIGRTMIN" || n == "SIGRTMAX");
+                let tight = signal || matches!(op, Op::Mul | Op::BitOr);
                 let blank = if tight { "" } else { " " };
                 write!(f, "{}{blank}{op}{blank}{}", At(left, l), At(right, r))
             }

@@ -321,7 +321,7 @@ impl From<&str> for Value {
 
 impl fmt::Display for Value {
     /// As the language writes it; a task is written `task N`, since names belong to a program
-    /// (see [`crate::Program::show`]).
+    /// (see [`crate::Program::show_value`]).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Int(n) => write!(f, "{n}"),

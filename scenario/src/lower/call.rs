@@ -52,7 +52,7 @@ impl Lowering<'_> {
             return Err(
                 Problem::new(call.span, format!("`{}` takes {takes}", spec.name))
                     .label(format!("{} given", call.args.len()))
-                    .help(signature(spec)),
+                    .help(spec.signature()),
             );
         }
         let mut args = Vec::new();
@@ -69,6 +69,14 @@ impl Lowering<'_> {
                 }
             }
         }
+        if let (Sys::Exit, [Arg::Value(Value::Int(status))]) = (sys, args.as_slice())
+            && !(0..=255).contains(status)
+        {
+            return Err(Problem::new(
+                call.args[0].span,
+                "an exit status is 0 to 255",
+            ));
+        }
         Ok((sys, args))
     }
 
@@ -84,15 +92,10 @@ impl Lowering<'_> {
             .map_err(|wrong| match wrong {
                 Wrong::Itself(problem) => problem,
                 Wrong::Kind(expr, given) => {
-                    let wants = format!(
-                        "`{}` of `{}` takes {}",
-                        param.name,
-                        spec.name,
-                        wanted(param.kind)
-                    );
+                    let wants = format!("`{}` of `{}` takes {}", param.name, spec.name, param.kind);
                     Problem::new(expr.span, wants)
                         .label(given)
-                        .help(signature(spec))
+                        .help(spec.signature())
                 }
             })
     }
@@ -153,7 +156,7 @@ impl Lowering<'_> {
                     Holds::Fd => "a descriptor".to_string(),
                     Holds::Int => "a number".into(),
                     Holds::Bytes => "bytes".into(),
-                    Holds::Bits(kind) => family(kind),
+                    Holds::Bits(kind) => kind.describe(),
                     Holds::Task => "a task".into(),
                     Holds::Any => "something else".into(),
                 };
@@ -276,58 +279,5 @@ fn absent(kind: Kind) -> Value {
         Kind::Rooms | Kind::Chunks | Kind::Signals | Kind::PollFds => Value::List(Vec::new()),
         Kind::Bits(kind) => Value::Bits(kind, 0),
         _ => Value::ZERO,
-    }
-}
-
-/// `fcntl(fd, F_SETFL, flags)`.
-pub(crate) fn signature(spec: &Spec) -> String {
-    let mut text = format!("{}(", spec.name);
-    for (i, param) in spec.params.iter().enumerate() {
-        let name = match param.kind {
-            Kind::Word(word) => word,
-            _ => param.name,
-        };
-        let comma = if i > 0 { ", " } else { "" };
-        text.push_str(&match param.optional {
-            true => format!("[{comma}{name}]"),
-            false => format!("{comma}{name}"),
-        });
-    }
-    text + ")"
-}
-
-/// What a parameter takes, in words.
-pub(crate) fn wanted(kind: Kind) -> String {
-    match kind {
-        Kind::Fd => "a descriptor: a number, or a name that holds one".into(),
-        Kind::Int => "a number".into(),
-        Kind::Room => "a count, or bad memory: fault(n, count), outside(count)".into(),
-        Kind::Bytes => "a string, or bad memory: fault(\"abc\", count), outside(count)".into(),
-        Kind::Rooms => "a list of counts".into(),
-        Kind::Chunks => "a list of strings".into(),
-        Kind::Path => "a path, as a string".into(),
-        Kind::Bits(kind) => format!("{} or a number", family(kind)),
-        Kind::Task => "a task or a number".into(),
-        Kind::Signal => "a signal".into(),
-        Kind::Signals => "a list of signals".into(),
-        Kind::PollFds => "a list of pairs [fd, events]".into(),
-        Kind::Word(word) => format!("the word `{word}`"),
-    }
-}
-
-/// What a family of constants is called in messages.
-pub(crate) fn family(kind: Bits) -> String {
-    let shown = |name: &&(&str, u64)| !name.0.is_empty();
-    let names: Vec<&str> = kind
-        .names()
-        .iter()
-        .filter(shown)
-        .take(2)
-        .map(|(n, _)| *n)
-        .collect();
-    match (kind, names.as_slice()) {
-        (Bits::Mode, _) | (_, []) => "a mode such as 0o600".into(),
-        (_, [one]) => format!("the flag {one}"),
-        (_, names) => format!("flags such as {}", names.join(", ")),
     }
 }

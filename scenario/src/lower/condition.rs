@@ -31,15 +31,9 @@ impl Lowering<'_> {
             && !MODELS.contains(&&*under.text)
         {
             let message = format!("no model is called `{}`", under.text);
-            return Err(
-                match crate::diagnostic::nearest(&under.text, MODELS.iter().copied()) {
-                    Some(near) => {
-                        Problem::new(under.span, message).help(format!("did you mean `{near}`?"))
-                    }
-                    None => Problem::new(under.span, message)
-                        .help(format!("the models are {}", MODELS.join(", "))),
-                },
-            );
+            return Err(Problem::new(under.span, message)
+                .help(format!("the models are {}", MODELS.join(", ")))
+                .suggest(&under.text, MODELS.iter().copied()));
         }
         Ok(Condition {
             quantifier: condition.quantifier,
@@ -191,7 +185,7 @@ impl Lowering<'_> {
         let takes = match name {
             "len" | "handled" | "siginfo" | "blocked" => 1,
             "exited" | "killed" => 2,
-            _ => return Err(unknown_function(name, span)),
+            _ => return Err(unknown_function(name, span, fold::FUNCTIONS)),
         };
         if args.len() != takes {
             let example = match name {

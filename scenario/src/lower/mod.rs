@@ -7,7 +7,7 @@ pub(crate) mod fold;
 mod task;
 mod variant;
 
-use crate::ast::{Line, Name, Need, Process, Scenario};
+use crate::ast::{ExprKind, Line, Name, Need, Process, Scenario, Span};
 use crate::diagnostic::{Problem, Problems};
 use crate::{Bits, Clause, Diagnostic, Gives, Program, Stmt, Task, TaskId, TaskKind, Var, VarId};
 use fold::Budget;
@@ -31,7 +31,7 @@ const MODELS: &[&str] = &["posix", "linux", "sc", "x86-tso"];
 /// The first mistake in the text, with further ones related to it.
 pub fn lower(scenario: &Scenario, file: &str, text: &str) -> Result<Vec<Program>, Diagnostic> {
     let mut problems = Problems::default();
-    problems.take(limits(scenario));
+    limits(scenario, &mut problems);
     let variants = variant::combinations(scenario, &mut problems);
     let calls = scenario
         .processes
@@ -93,29 +93,30 @@ fn count(lines: &[Line]) -> usize {
 }
 
 /// Checks what does not depend on the variant.
-fn limits(scenario: &Scenario) -> Result<(), Problem> {
-    let Some(process) = scenario.processes.first() else {
-        return Err(
-            Problem::new(scenario.name.span, "a scenario needs a process")
-                .help("process NAME, with its calls indented below"),
-        );
-    };
+fn limits(scenario: &Scenario, problems: &mut Problems) {
     let calls = count(&scenario.setup)
         + scenario
             .processes
             .iter()
             .map(|p| count(&p.body))
             .sum::<usize>();
-    if calls > MOST_CALLS {
-        let message = format!("a scenario of more than {MOST_CALLS} calls");
-        return Err(Problem::new(process.name.span, message));
+    match scenario.processes.first() {
+        None => problems.push(
+            Problem::new(scenario.name.span, "a scenario needs a process")
+                .help("process NAME, with its calls indented below"),
+        ),
+        Some(process) if calls > MOST_CALLS => {
+            let message = format!("a scenario of more than {MOST_CALLS} calls");
+            problems.push(Problem::new(process.name.span, message));
+        }
+        Some(_) => {}
     }
     for clause in &scenario.clauses {
         let right = clause.text.parse::<Clause>().map(|c| c.to_string());
         if right.as_ref() != Ok(&clause.text) {
             let problem = Problem::new(clause.span, format!("`{}` is no clause", clause.text))
                 .label("expected a prefix of the catalogue and three digits");
-            return Err(match right.or_else(|()| upper(&clause.text)) {
+            problems.push(match right.or_else(|()| upper(&clause.text)) {
                 Ok(right) => problem.help(format!("did you mean `{right}`?")),
                 Err(()) => problem.help("for example: PIPE-030"),
             });
@@ -126,13 +127,12 @@ fn limits(scenario: &Scenario) -> Result<(), Problem> {
             && !name.text.starts_with("CAP_")
             && scenario.with.iter().all(|w| w.name.text != name.text)
         {
-            return Err(
+            problems.push(
                 Problem::new(name.span, format!("`{}` is no capability", name.text))
                     .help("capabilities are called CAP_..., see capabilities(7)"),
             );
         }
     }
-    Ok(())
 }
 
 fn upper(clause: &str) -> Result<String, ()> {
@@ -175,6 +175,8 @@ struct Lowering<'a> {
     places: Vec<&'a Name>,
     by_name: BTreeMap<&'a str, TaskId>,
     bound: Vec<Bound>,
+    /// Every name that stands in an expectation anywhere, and where it does first.
+    expected: BTreeMap<&'a str, Span>,
     problems: Problems,
 }
 
@@ -187,12 +189,18 @@ impl<'a> Lowering<'a> {
             places: Vec::new(),
             by_name: BTreeMap::new(),
             bound: Vec::new(),
+            expected: BTreeMap::new(),
             problems: Problems::default(),
         }
     }
 
     fn run(mut self, scenario: &'a Scenario) -> (Program, Problems) {
         self.collect_tasks(scenario);
+        self.collect_expected(&scenario.setup);
+        scenario
+            .processes
+            .iter()
+            .for_each(|p| self.collect_expected(&p.body));
         if self.problems.is_empty() {
             let mut setup = Scope::new();
             self.program_of(TaskId::SETUP, &scenario.setup, &mut setup);
@@ -254,6 +262,26 @@ impl<'a> Lowering<'a> {
             };
             if let Some(task) = self.new_task(&child.name, kind) {
                 self.collect_children(task, child);
+            }
+        }
+    }
+
+    fn collect_expected(&mut self, lines: &'a [Line]) {
+        for line in lines {
+            match line {
+                Line::Fork(task) | Line::Thread(task) => self.collect_expected(&task.body),
+                Line::Call(call) => {
+                    let mut names = Vec::from_iter(&call.expect);
+                    while let Some(expr) = names.pop() {
+                        match &expr.kind {
+                            ExprKind::Name(name) => {
+                                self.expected.entry(name).or_insert(expr.span);
+                            }
+                            ExprKind::List(items) => names.extend(items),
+                            _ => {}
+                        }
+                    }
+                }
             }
         }
     }

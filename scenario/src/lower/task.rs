@@ -240,7 +240,7 @@ impl<'a> Lowering<'a> {
                     Holds::Fd => "a descriptor".into(),
                     Holds::Int => "a number".into(),
                     Holds::Bytes => "bytes".into(),
-                    Holds::Bits(kind) => super::call::family(kind),
+                    Holds::Bits(kind) => kind.describe(),
                     Holds::Task => "a task".into(),
                     Holds::Any => "a value".to_string(),
                 };
@@ -305,7 +305,7 @@ impl<'a> Lowering<'a> {
                 span,
                 format!("`{name}` can stand only in a condition"),
             )),
-            ExprKind::Apply(name, _) => Err(unknown_function(name, span)),
+            ExprKind::Apply(name, _) => Err(unknown_function(name, span, fold::BUFFERS)),
             ExprKind::Binary(op @ (Op::Add | Op::Sub | Op::Mul | Op::BitOr), a, b) => {
                 let (a, b) = (self.known(a, scope)?, self.known(b, scope)?);
                 let value = self.budget.combine(*op, &a, &b);
@@ -362,21 +362,19 @@ impl<'a> Lowering<'a> {
         if fold::in_capitals(name) {
             return Err(unknown_constant(name, span));
         }
-        let elsewhere = self.bound.iter().find(|b| b.name.text == name);
         let problem = Problem::new(span, format!("`{name}` is not bound here"));
-        Err(match elsewhere {
-            Some(bound) => problem
-                .also(bound.name.span, "this binds it for another task")
-                .help("a task sees what it, its starters before they started it, and setup bound"),
-            None => problem.label("no earlier call binds this name").suggest(
+        Err(match self.expected.get(name) {
+            Some(elsewhere) => problem
+                .also(*elsewhere, "what is bound here, this call cannot see")
+                .help(SIGHT),
+            None => problem.label("no call binds this name").suggest(
                 name,
-                scope.keys().chain(self.by_name_owned()).map(String::as_str),
+                scope
+                    .keys()
+                    .map(String::as_str)
+                    .chain(self.by_name.keys().copied()),
             ),
         })
-    }
-
-    fn by_name_owned(&self) -> impl Iterator<Item = &String> {
-        self.tasks.iter().skip(1).map(|t| &t.name)
     }
 
     fn qualified(
@@ -403,6 +401,10 @@ impl<'a> Lowering<'a> {
         }
     }
 }
+
+/// Which names a call sees.
+const SIGHT: &str = "a call sees the names bound before it by its own task, by setup, and by the \
+                     tasks that started its own, before they did";
 
 /// What an expression in a program is.
 pub(super) enum Operand {
@@ -446,7 +448,9 @@ pub(super) fn unknown_constant(name: &str, span: Span) -> Problem {
         .suggest(name, all.iter().map(String::as_str))
 }
 
-pub(super) fn unknown_function(name: &str, span: Span) -> Problem {
-    let known = fold::BUFFERS.iter().chain(fold::FUNCTIONS).copied();
-    Problem::new(span, format!("no function is called `{name}`")).suggest(name, known)
+/// A function that is none of `known`.
+pub(super) fn unknown_function(name: &str, span: Span, known: &[&str]) -> Problem {
+    Problem::new(span, format!("no function is called `{name}`"))
+        .help(format!("the functions are {}", known.join(", ")))
+        .suggest(name, known.iter().copied())
 }

@@ -464,6 +464,11 @@ impl<'a> Parser<'a> {
             false => None,
         };
         let expr = cursor.condition()?;
+        if matches!(cursor.peek(), Some(Tok::Sign("="))) {
+            return Err(cursor
+                .expected("an operator")
+                .help("equality is written `==`"));
+        }
         cursor.finish("an operator or ")?;
         let span = cursor.since(start);
         self.scenario.conditions.push(Condition {
