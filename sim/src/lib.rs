@@ -5,6 +5,7 @@
 //! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`signal`], [`process`] |
 //! | What says that it does so? | [`clauses`]: every rule cites a clause of the catalogue |
 //! | How does a scenario run on it? | [`System`] |
+//! | What can come of it? | [`explore()`]; one run: [`simulate()`], [`replay()`] |
 //! | Does it explain what a real kernel did? | [`Oracle`], [`orderings`] |
 //!
 //! Nothing here touches the operating system: no I/O, no clock, no threads, no randomness but that
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clauses;
+pub mod explore;
 pub mod fd;
 pub mod fifo;
 pub mod kernel;
@@ -23,9 +25,12 @@ pub mod signal;
 mod oracle;
 mod orderings;
 pub mod quiet;
+pub mod simulate;
 mod system;
 
 pub use clauses::clause;
+pub use explore::{ExploreOptions, Explored, explore, explore_naive};
 pub use oracle::{Allowed, Divergence, Oracle};
 pub use orderings::{Cover, OrderingLimits, Orderings, orderings};
+pub use simulate::{ReplayError, Replayed, Simulated, replay, simulate};
 pub use system::{SetupError, System, Taken};
