@@ -1,0 +1,220 @@
+//! Memory that the conductor and all workers see at the same address.
+//!
+//! Each task has a *slot*: its mailbox, the ring in which it posts what happens to it, its stack,
+//! its operations and their buffers. Slots are large (address space is free, memory is only what
+//! is touched), so that a read of two gigabytes has a buffer, and aligned to their size, so that a
+//! signal handler finds its slot from its stack pointer.
+//!
+//! ```text
+//! 0        mailbox (one page)
+//! 64 KiB   ring
+//! 128 KiB  guard of the stack (it grows down)
+//! 512 KiB  end of the stack
+//! 1 MiB    heap: operations, strings, buffers
+//! 3 GiB    fault zones: 1 MiB of memory each, then a page that faults
+//! 4 GiB    huge buffers: they start 16 MiB apart and reach over each other
+//! 8 GiB    end
+//! ```
+
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
+
+pub(crate) const SLOT: usize = 8 << 30;
+const RING_AT: usize = 64 << 10;
+const STACK_END: usize = 512 << 10;
+pub(crate) const HEAP_AT: usize = 1 << 20;
+pub(crate) const HEAP_END: usize = 3 << 30;
+const ZONE_AT: usize = 3 << 30;
+/// Memory before the page that faults.
+pub(crate) const ZONE_LEN: usize = 1 << 20;
+const ZONE_STRIDE: usize = 2 << 20;
+pub(crate) const ZONES: usize = 64;
+const HUGE_AT: usize = 4 << 30;
+/// Buffers above this size are huge: only their first bytes are told apart.
+pub(crate) const HUGE: usize = 16 << 20;
+pub(crate) const HUGES: usize = 100;
+
+/// Tasks a program may have.
+pub(crate) const MAX_TASKS: usize = 64;
+/// Names a program may bind.
+pub(crate) const MAX_VARS: usize = 4096;
+/// Entries of a ring.
+pub(crate) const RING: u32 = 1024;
+
+/// `struct robust_list_head` with the one lock that a worker "holds": its own life. When the
+/// worker dies, however it dies, the kernel sets [`libc::FUTEX_OWNER_DIED`] in `death`.
+#[repr(C)]
+pub(crate) struct Robust {
+    pub first: usize,
+    pub offset: i64,
+    pub pending: usize,
+    pub node: usize,
+    pub death: AtomicU32,
+}
+
+/// A task's mailbox.
+#[repr(C)]
+pub(crate) struct Slot {
+    /// Operations that the conductor allows: those before this index. The futex that an idle
+    /// worker sleeps at.
+    pub go: AtomicU32,
+    /// Operations done. The worker is idle when it equals `go`, or `count`.
+    pub done: AtomicU32,
+    /// The task's id in the sandbox, stored by the kernel before the task runs.
+    pub tid: AtomicI32,
+    /// Its process's id.
+    pub tgid: AtomicI32,
+    /// Entries posted in the ring.
+    pub posted: AtomicU32,
+    /// See [`Robust`].
+    pub robust: Robust,
+    /// Operations in all.
+    pub count: u32,
+    /// Operations before the first statement of the program.
+    pub prelude: u32,
+    /// The operations.
+    pub ops: usize,
+    /// State of the small generator that varies a race; 0 for none.
+    pub skew: u64,
+    /// Whether the task waits at the gate before it begins.
+    pub gated: bool,
+    /// Tasks that wait there in all.
+    pub gated_tasks: u32,
+    /// The address of [`Globals`].
+    pub globals: usize,
+}
+
+/// What all tasks share.
+#[repr(C)]
+pub(crate) struct Globals {
+    /// Orders what tasks post.
+    pub ticket: AtomicU64,
+    /// The gate at which the tasks of a race wait; open when not 0.
+    pub gate: AtomicU32,
+    /// Tasks that have come to the gate.
+    pub arrived: AtomicU32,
+    /// Tasks that have passed it.
+    pub started: AtomicU32,
+    /// Tasks that are about to exit.
+    pub leaving: AtomicU32,
+    /// Whether tasks of a race share one CPU, and give way instead of spinning.
+    pub one_cpu: bool,
+    /// Flags for `clone` besides the signal: `CLONE_VM` or none.
+    pub share: u64,
+    /// What each name holds, as a number.
+    pub cells: [AtomicI64; MAX_VARS],
+}
+
+/// What an entry of a ring tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Posted {
+    /// Operation `a` returned `b`.
+    Returned,
+    /// Signal `a` was handled; `b` is its code, `c` the sender's process id.
+    Handled,
+    /// Operation `a` is about to end the task with status `b`.
+    Leaving,
+}
+
+/// An entry of a ring.
+#[repr(C)]
+pub(crate) struct Entry {
+    /// 1 more than the entry's running number once it is complete.
+    pub ready: AtomicU32,
+    pub what: Posted,
+    pub ticket: u64,
+    pub a: i64,
+    pub b: i64,
+    pub c: i64,
+}
+
+/// The mapping. It is never unmapped: a sandbox process lives and dies with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Arena {
+    base: usize,
+}
+
+impl Arena {
+    /// Maps it.
+    pub fn new() -> Result<Arena, std::io::Error> {
+        let len = (MAX_TASKS + 2) * SLOT;
+        // SAFETY: a fresh mapping, wherever the kernel likes.
+        let at = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if at == libc::MAP_FAILED {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(Arena { base: (at as usize).next_multiple_of(SLOT) })
+    }
+
+    /// The address of a task's slot.
+    pub fn at(self, task: usize) -> usize {
+        debug_assert!(task < MAX_TASKS);
+        self.base + task * SLOT
+    }
+
+    /// A task's mailbox.
+    pub fn slot(self, task: usize) -> &'static Slot {
+        // SAFETY: the slot is mapped for good, zeroes are a valid mailbox, and what changes while
+        // others look is atomic (the plain fields are written before the worker is made).
+        unsafe { &*(self.at(task) as *const Slot) }
+    }
+
+    /// The plain fields of a task's mailbox, for writing.
+    ///
+    /// # Safety
+    /// No worker may use the slot.
+    pub unsafe fn slot_ptr(self, task: usize) -> *mut Slot {
+        self.at(task) as *mut Slot
+    }
+
+    /// What all share.
+    pub fn globals(self) -> &'static Globals {
+        // SAFETY: as for the slots.
+        unsafe { &*globals_of(self.base) }
+    }
+
+    /// Where a slot's heap begins.
+    pub fn heap(self, task: usize) -> usize {
+        self.at(task) + HEAP_AT
+    }
+
+    /// The page that faults in a zone of a slot.
+    pub fn fault_page(self, task: usize, zone: usize) -> usize {
+        self.at(task) + ZONE_AT + zone * ZONE_STRIDE + ZONE_LEN
+    }
+
+    /// The start of a huge buffer.
+    pub fn huge(self, task: usize, nth: usize) -> usize {
+        self.at(task) + HUGE_AT + nth * HUGE
+    }
+}
+
+/// What all share lies in the slot after the last; slots know their number from `base`.
+fn globals_of(base: usize) -> *const Globals {
+    (base + MAX_TASKS * SLOT) as *const Globals
+}
+
+/// The end of the stack in a slot.
+pub(crate) fn stack_of(slot: usize) -> usize {
+    slot + STACK_END
+}
+
+/// The ring's entry of that running number.
+pub(crate) fn entry_of(slot: usize, number: u32) -> *mut Entry {
+    (slot + RING_AT + (number % RING) as usize * size_of::<Entry>()) as *mut Entry
+}
+
+const _: () = assert!(RING as usize * size_of::<Entry>() <= 64 << 10);
+const _: () = assert!(size_of::<Slot>() <= 4096);
+// The last huge buffer still has room for the greatest count that a call moves.
+const _: () = assert!(HUGE_AT + HUGES * HUGE + (2 << 30) <= SLOT);
+const _: () = assert!(ZONE_AT + ZONES * ZONE_STRIDE <= HUGE_AT);

@@ -1,0 +1,199 @@
+//! What this machine lets a sandbox do, and which programs it can run therefore.
+
+use crate::options::Quiet;
+use scenario::ast::Need;
+use scenario::{Arg, Program, Sys, Value};
+use serde::{Deserialize, Serialize};
+
+/// A namespace, and whether it was to be had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// `user`, `pid`, `ipc`, `mount`, `net`.
+    pub name: String,
+    /// Why not, if not.
+    pub refused: Option<String>,
+}
+
+/// What a sandbox found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The kernel's release: `6.18.44`.
+    pub release: String,
+    /// Whether workers are user id 0 of the machine, with other user ids to change to.
+    pub root: bool,
+    /// Whether the sandbox has a user namespace of its own. Its capabilities then count only
+    /// towards what the sandbox owns.
+    pub user_namespace: bool,
+    /// The other namespaces.
+    pub namespaces: Vec<Namespace>,
+    /// The capabilities that workers hold, as a bit set.
+    pub capabilities: u64,
+    /// How the conductor knows that the system is quiet.
+    pub quiet: Quiet,
+    /// Why it is that way.
+    pub quiet_reason: String,
+    /// The CPUs that the sandbox may use.
+    pub cpus: Vec<usize>,
+    /// The one that lockstep runs on.
+    pub cpu: usize,
+    /// Facilities of the kernel that scenarios may need: `posix_mq`.
+    pub facilities: Vec<String>,
+}
+
+/// Why a program is not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Skip(pub String);
+
+/// The capabilities by name, in the order of their numbers.
+const CAPABILITIES: &[&str] = &[
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// Those that the kernel asks for in the machine's own user namespace: one that was gained with a
+/// new namespace does not count.
+const MACHINE_WIDE: &[&str] = &["CAP_SYS_RESOURCE", "CAP_SYS_NICE", "CAP_SYS_ADMIN", "CAP_IPC_LOCK"];
+
+impl Facts {
+    /// Whether a namespace is there.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        self.namespaces.iter().any(|n| n.name == name && n.refused.is_none())
+    }
+
+    /// Whether nothing that a scenario does can reach the machine.
+    pub fn is_closed(&self) -> bool {
+        ["pid", "ipc", "mount", "net"].iter().all(|n| self.has_namespace(n))
+    }
+
+    /// The kernel's version: major and minor.
+    pub fn version(&self) -> (u32, u32) {
+        let mut numbers = self.release.split(['.', '-']).map(|n| n.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+
+    /// Whether workers hold a capability; none if that has no plain answer.
+    fn holds(&self, name: &str) -> Result<bool, Skip> {
+        let Some(bit) = CAPABILITIES.iter().position(|c| *c == name) else {
+            return Err(Skip(format!("`{name}` is no capability")));
+        };
+        let held = self.capabilities & (1 << bit) != 0;
+        if held && self.user_namespace {
+            if MACHINE_WIDE.contains(&name) {
+                return Ok(false);
+            }
+            return Err(Skip(format!(
+                "{name} is held in the sandbox's user namespace only, which decides some things and not others"
+            )));
+        }
+        Ok(held)
+    }
+
+    /// Whether the program can be run, else why not.
+    pub(crate) fn can_run(&self, program: &Program) -> Result<(), Skip> {
+        for need in &program.needs {
+            match need {
+                Need::Root(_) if !self.root => {
+                    return Err(Skip(
+                        "needs root: user id 0 with the usual capabilities, and other user ids"
+                            .into(),
+                    ));
+                }
+                Need::Root(_) => {}
+                Need::Linux(major, minor, _) => {
+                    if self.version() < (*major, *minor) {
+                        return Err(Skip(format!(
+                            "needs linux>={major}.{minor}, this is {}",
+                            self.release
+                        )));
+                    }
+                }
+                Need::Capability { name, held } => {
+                    if self.holds(&name.text)? != *held {
+                        let which = if *held { "not held" } else { "held" };
+                        return Err(Skip(format!("{} is {which}", name.text)));
+                    }
+                }
+                Need::Facility(name) => {
+                    if !self.facilities.contains(&name.text) {
+                        return Err(Skip(format!("this kernel has no {}", name.text)));
+                    }
+                }
+            }
+        }
+        if !self.is_closed() {
+            harmless(program, self)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what could reach out of a sandbox that lacks namespaces.
+fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
+    let lacking: Vec<_> = facts
+        .namespaces
+        .iter()
+        .filter_map(|n| n.refused.as_ref().map(|why| format!("{} ({why})", n.name)))
+        .collect();
+    let refuse = |what: &str| {
+        Err(Skip(format!("{what}, and the sandbox lacks namespaces: {}", lacking.join(", "))))
+    };
+    for stmt in program.tasks.iter().flat_map(|t| &t.body) {
+        match stmt.sys {
+            Sys::Kill | Sys::Tgkill | Sys::SetOwn
+                if !matches!(stmt.args.get(usize::from(stmt.sys == Sys::SetOwn)), Some(Arg::Value(Value::Task(_)))) =>
+            {
+                return refuse("it signals a process by number");
+            }
+            Sys::Execve => return refuse("it executes a file"),
+            Sys::Setuid | Sys::Setgid | Sys::Seteuid | Sys::Setgroups => {
+                return refuse("it changes its user");
+            }
+            _ => {}
+        }
+        let outside = |a: &Arg| matches!(a, Arg::Value(Value::Path(p)) if p.starts_with('/') || p.contains(".."));
+        if stmt.args.iter().any(outside) {
+            return refuse("it names a file outside its directory");
+        }
+    }
+    Ok(())
+}

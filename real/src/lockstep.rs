@@ -1,0 +1,172 @@
+//! The conductor: issues one call, waits until the system is quiet, reads what happened.
+
+use crate::options::Quiet;
+use crate::run::StepReport;
+use crate::stage::{Play, Stage, Theatre};
+use crate::wire::{Failure, Mail, Note};
+use scenario::{End, Event, Program, TaskId, What};
+use std::time::{Duration, Instant};
+
+/// A call that gives up by itself within this time is waited for at the end of a run; one that
+/// takes longer counts as asleep for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs a program in an ordering; notes each step in the journal.
+pub(crate) fn run(
+    theatre: &mut Theatre,
+    program: &Program,
+    ordering: &[TaskId],
+    slow: bool,
+    mail: &Mail,
+) -> Result<(), Failure> {
+    let one_cpu = theatre.method != Quiet::DoubleCollect;
+    let stage = Stage::build(theatre, program, Play { race: false, one_cpu })?;
+    let deadline = Instant::now() + stage.theatre.run_deadline;
+    let mut conductor = Conductor { stage, slow, mail, deadline, overrun: false };
+    let played = conductor.play(ordering);
+    // Whatever came of it, nothing may be left.
+    let Conductor { stage, .. } = conductor;
+    let struck = stage.strike();
+    played.and(struck)
+}
+
+struct Conductor<'a> {
+    stage: Stage<'a>,
+    slow: bool,
+    mail: &'a Mail,
+    deadline: Instant,
+    overrun: bool,
+}
+
+impl Conductor<'_> {
+    fn play(&mut self, ordering: &[TaskId]) -> Result<(), Failure> {
+        self.stage.start()?;
+        self.step(TaskId::SETUP, Vec::new())?;
+        if !self.overrun {
+            self.check_setup()?;
+        }
+        for (place, &task) in ordering.iter().enumerate() {
+            if self.overrun {
+                break;
+            }
+            if task.index() < self.stage.actors.len() && self.is_ready(task.index()) {
+                self.issue(task.index())?;
+            } else {
+                self.mail.note(&Note::Skipped(place))?;
+            }
+        }
+        while !self.overrun {
+            let ready = (0..self.stage.actors.len()).find(|&t| self.is_ready(t));
+            match ready {
+                Some(task) => self.issue(task)?,
+                None if self.outwait_timeouts()? => {}
+                None => break,
+            }
+        }
+        self.note_left()
+    }
+
+    /// All calls of the setup process must have returned, and its processes been started.
+    fn check_setup(&mut self) -> Result<(), Failure> {
+        if let Some(end) = self.stage.actors[0].ended {
+            return Err(Failure::SetupEnded(end));
+        }
+        if self.stage.is_busy(0) {
+            return Err(Failure::SetupBlocks(self.stage.at(0)));
+        }
+        Ok(())
+    }
+
+    /// Whether a task is idle, and has calls left.
+    fn is_ready(&self, task: usize) -> bool {
+        let actor = &self.stage.actors[task];
+        actor.started
+            && actor.ended.is_none()
+            && !actor.stopped
+            && actor.issued < actor.calls
+            && !self.stage.is_busy(task)
+    }
+
+    fn issue(&mut self, task: usize) -> Result<(), Failure> {
+        let index = self.stage.actors[task].issued;
+        let id = TaskId(task as u16);
+        self.stage.issue(task);
+        self.step(id, vec![Event { task: id, what: What::Issue(index) }])
+    }
+
+    /// Waits for quiet, and notes what happened.
+    fn step(&mut self, issued: TaskId, mut events: Vec<Event>) -> Result<(), Failure> {
+        let deadline = self.deadline.min(Instant::now() + self.stage.theatre.step_deadline);
+        let mut quiet = self.stage.settle(deadline)?;
+        while quiet && self.slow {
+            std::thread::sleep(Duration::from_millis(3));
+            let asleep = self.stage.all_states_sleep();
+            quiet = self.stage.settle(deadline)?;
+            if asleep {
+                break;
+            }
+        }
+        events.extend(self.stage.collect()?);
+        self.stage.note_stops()?;
+        if quiet {
+            let call = events.first().and_then(|e| match e.what {
+                What::Issue(index) => Some(index),
+                _ => None,
+            });
+            let task = issued.index();
+            if let Some(index) = call
+                && self.stage.actors[task].ended.is_none()
+                && self.stage.is_busy(task)
+            {
+                events.push(Event { task: issued, what: What::Block(index) });
+            }
+            self.stage.outwait_stamps();
+        } else {
+            self.overrun = true;
+        }
+        self.mail.note(&Note::Step(StepReport { issued, events }))
+    }
+
+    /// If a sleeping call will give up by itself, waits for it. Tells whether anything happened.
+    fn outwait_timeouts(&mut self) -> Result<bool, Failure> {
+        let waiting: Vec<(usize, Duration)> = (0..self.stage.actors.len())
+            .filter(|&t| {
+                let actor = &self.stage.actors[t];
+                actor.started && actor.ended.is_none() && !actor.stopped && self.stage.is_busy(t)
+            })
+            .filter_map(|t| Some((t, self.stage.timeout(t)?)))
+            .filter(|(_, timeout)| *timeout <= PATIENCE)
+            .collect();
+        let Some(&(task, _)) = waiting.iter().min_by_key(|w| w.1) else { return Ok(false) };
+        let woke = |stage: &Stage| waiting.iter().any(|w| !stage.is_busy(w.0) || stage.is_dead(w.0));
+        while !woke(&self.stage) {
+            if Instant::now() >= self.deadline {
+                self.overrun = true;
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        let task = waiting.iter().find(|w| !self.stage.is_busy(w.0)).map_or(task, |w| w.0);
+        self.step(TaskId(task as u16), Vec::new())?;
+        Ok(true)
+    }
+
+    /// Notes how the tasks stand that have not ended.
+    fn note_left(&mut self) -> Result<(), Failure> {
+        if self.overrun {
+            self.mail.note(&Note::Overrun)?;
+        }
+        for task in 1..self.stage.actors.len() {
+            let actor = &self.stage.actors[task];
+            let end = match (actor.started, actor.ended) {
+                (_, Some(_)) => continue,
+                (false, None) => End::NotStarted,
+                (true, None) if self.overrun => End::Unfinished(self.stage.at(task)),
+                (true, None) if actor.stopped => End::Stopped(self.stage.at(task)),
+                (true, None) => End::Blocked(self.stage.at(task)),
+            };
+            self.mail.note(&Note::Left(TaskId(task as u16), end))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! What a worker performs: system calls made ready in shared memory, down to their registers.
+//!
+//! A program is compiled once, before any worker runs: arguments that are known become numbers
+//! and buffers, those that earlier calls return become cells that the worker reads when the time
+//! comes. So a worker needs no memory of its own, and lockstep and race run the very same code.
+
+/// A register or a word in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Word {
+    /// This number.
+    Const(u64),
+    /// What a name holds.
+    Cell(u32),
+    /// The id of a task.
+    Tid(u16),
+    /// The id of a task's process.
+    Tgid(u16),
+}
+
+impl From<i64> for Word {
+    fn from(n: i64) -> Word {
+        Word::Const(n as u64)
+    }
+}
+
+/// A 32-bit word to be stored before the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Store {
+    pub at: usize,
+    pub word: Word,
+}
+
+/// Where a name's number comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// The call's result.
+    Result,
+    /// A 32-bit word in memory.
+    I32(usize),
+}
+
+/// A name to be set after the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Out {
+    pub var: u32,
+    pub from: Source,
+}
+
+/// How an operation is performed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Do {
+    /// One system call.
+    Call,
+    /// `mmap`, undone at once; success gives 0.
+    Map,
+    /// A call whose success gives this.
+    Means(i64),
+    /// Opens `/proc/self/fd/N` (or that of another task): the path is written at `path`, with N
+    /// from the fifth word and the process id from the sixth.
+    OpenFd { path: usize, own: bool },
+    /// Starts the task of this slot: a process, or a thread of this one.
+    Spawn { slot: usize, thread: bool },
+    /// Ends the process, or the thread.
+    Exit { thread: bool },
+}
+
+/// An operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op {
+    pub how: Do,
+    pub nr: i64,
+    pub args: [Word; 6],
+    pub stores: (usize, usize),
+    pub outs: (usize, usize),
+}

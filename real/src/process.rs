@@ -1,0 +1,46 @@
+//! Processes and threads: starting, ending, limits, credentials.
+
+use crate::arena::MAX_TASKS;
+use crate::compile::{Call, Decode, Plan, Unsupported};
+use crate::op::{Do, Word};
+use scenario::{Bits, Value};
+
+/// `fork NAME` and `thread NAME`.
+pub(crate) fn spawn(c: &mut Call, thread: bool) -> Result<Plan, Unsupported> {
+    let Value::Task(task) = *c.known(0)? else {
+        return Err(Unsupported("what is started is a task".into()));
+    };
+    if task.index() >= MAX_TASKS {
+        return Err(Unsupported(format!("more than {MAX_TASKS} tasks")));
+    }
+    let slot = c.build.slot_of(task.index());
+    Ok(Plan::new(libc::SYS_clone, []).how(Do::Spawn { slot, thread }).gives(Decode::Task))
+}
+
+/// `exit(status)`.
+pub(crate) fn exit(c: &mut Call) -> Result<Plan, Unsupported> {
+    let thread = c.thread;
+    Ok(Plan::new(libc::SYS_exit_group, [c.word(0)?]).how(Do::Exit { thread }))
+}
+
+/// `setrlimit(resource, soft)`; the hard limit stays what it is.
+pub(crate) fn setrlimit(c: &mut Call) -> Result<Plan, Unsupported> {
+    let resource = c.known_number(0)?;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is valid; an unknown resource is an error that the call will find too.
+    unsafe { libc::getrlimit(resource as libc::__rlimit_resource_t, &mut limit) };
+    limit.rlim_cur = c.known_number(1)? as u64;
+    let limit = c.build.put(&[limit])?;
+    Ok(Plan::new(libc::SYS_setrlimit, [Word::from(resource), Word::Const(limit as u64)]))
+}
+
+/// `umask(mask)`.
+pub(crate) fn umask(c: &mut Call) -> Result<Plan, Unsupported> {
+    Ok(Plan::new(libc::SYS_umask, [c.word(0)?]).gives(Decode::Bits(Bits::Mode)))
+}
+
+/// `seteuid(uid)`: `setresuid` that leaves the other two.
+pub(crate) fn seteuid(c: &mut Call) -> Result<Plan, Unsupported> {
+    let stay = Word::from(-1);
+    Ok(Plan::new(libc::SYS_setresuid, [stay, c.word(0)?, stay]))
+}
