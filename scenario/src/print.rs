@@ -82,7 +82,8 @@ impl fmt::Display for At<'_> {
                 commas(f, args)?;
                 f.write_str(")")
             }
-            ExprKind::Not(inner) => write!(f, "not {}", At(inner, Op::NOT)),
+            // `not a == b` would be read as it is meant, but not by everyone.
+            ExprKind::Not(inner) => write!(f, "not {}", At(inner, Op::BitOr.precedence())),
             ExprKind::Binary(op, left, right) => {
                 let (l, r) = match op {
                     Op::Implies => (own + 1, own),

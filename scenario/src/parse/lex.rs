@@ -223,7 +223,7 @@ impl Lexer<'_> {
             let prose = line.tokens.iter().all(|t| matches!(t.tok, Tok::Str(_)))
                 || (self.words && line.indent == 0);
             Tok::Str(self.string(prose)?)
-        } else if self.words && !(first && is_ident_start(c)) {
+        } else if self.words && !(first && line.indent == 0 && is_ident_start(c)) {
             if c == ',' {
                 self.pos += 1;
                 Tok::Sign(",")
