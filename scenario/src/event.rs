@@ -135,6 +135,16 @@ impl Observer {
         self.env[var.index()].clone().unwrap_or(Value::ZERO)
     }
 
+    /// What a name holds, if its call has returned.
+    pub fn holds(&self, var: VarId) -> Option<&Value> {
+        self.env[var.index()].as_ref()
+    }
+
+    /// Forgets what a name holds: nothing that is still to come looks at it.
+    pub fn forget(&mut self, var: VarId) {
+        self.env[var.index()] = None;
+    }
+
     /// The arguments of a call, given what names hold now.
     pub fn args(&self, stmt: &Stmt) -> Vec<Value> {
         stmt.args

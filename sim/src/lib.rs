@@ -17,6 +17,7 @@ pub mod clauses;
 pub mod explore;
 pub mod fd;
 pub mod fifo;
+pub mod fingerprint;
 pub mod kernel;
 pub mod pipe;
 pub mod poll;

@@ -13,6 +13,8 @@ pub struct System {
     kernel: Kernel,
     /// The place of each task in its program.
     at: Vec<u16>,
+    /// The next word of the program's order, if it has one.
+    word: u16,
     observer: Observer,
 }
 
@@ -66,6 +68,7 @@ impl System {
         let mut system = System {
             kernel: Kernel::new(config, program.tasks.len()),
             at: vec![0; program.tasks.len()],
+            word: 0,
             observer: Observer::new(program),
         };
         let mut all = Taken::default();
@@ -102,11 +105,39 @@ impl System {
         usize::from(self.at[task.index()])
     }
 
-    /// Whether the task may issue its next call.
+    /// Whether the task may issue its next call. If the program fixes an order, that is the task
+    /// which the order names, once the system is quiet; a word is passed over if its task cannot
+    /// issue a call then, and after the last word every task may.
     pub fn can_issue(&self, program: &Program, task: TaskId) -> bool {
+        self.has_call(program, task)
+            && (program.order.is_none()
+                || match self.next_word(program) {
+                    Some((_, next)) => next == task && self.is_quiet(program),
+                    None => true,
+                })
+    }
+
+    /// Whether the task runs its own code and has a call left.
+    fn has_call(&self, program: &Program, task: TaskId) -> bool {
         task != TaskId::SETUP
             && self.kernel.is_idle(task)
             && self.at(task) < program.task(task).body.len()
+    }
+
+    /// The next word of the order whose task has a call.
+    fn next_word(&self, program: &Program) -> Option<(usize, TaskId)> {
+        let words = program.order.as_deref().unwrap_or_default();
+        let left = words.iter().copied().enumerate();
+        left.skip(usize::from(self.word))
+            .find(|&(_, task)| self.has_call(program, task))
+    }
+
+    /// Whether the kernel has nothing under way.
+    fn is_quiet(&self, program: &Program) -> bool {
+        program
+            .task_ids()
+            .skip(1)
+            .all(|t| self.under_way_of(t).is_none())
     }
 
     /// The actions that may come next, with no choices made: the issues, and what the kernel has
@@ -162,15 +193,36 @@ impl System {
 
     /// Takes an action that is enabled.
     pub fn take(&mut self, program: &Program, action: &Action) -> Taken {
-        let task = action.task;
         let mut cx = Cx {
             choices: Choices::new(action.choices.clone()),
             ..Cx::default()
         };
         let mut events = Vec::new();
+        self.step(program, action, &mut cx, &mut events);
+        Taken {
+            events,
+            clauses: cx.clauses.0,
+            choices: cx.choices,
+        }
+    }
+
+    /// The same with buffers of the caller's: empty ones, but for the choices given in `cx`.
+    pub(crate) fn step(
+        &mut self,
+        program: &Program,
+        action: &Action,
+        cx: &mut Cx,
+        events: &mut Vec<Event>,
+    ) {
+        let task = action.task;
         let issued = self.at(task);
         match action.step {
             Step::Issue => {
+                if program.order.is_some() && task != TaskId::SETUP {
+                    let words = program.order.as_ref().map_or(0, Vec::len);
+                    let next = self.next_word(program);
+                    self.word = next.map_or(words, |(at, _)| at + 1) as u16;
+                }
                 let stmt = program.stmt(task, issued);
                 let call = Invocation {
                     sys: stmt.sys,
@@ -180,12 +232,12 @@ impl System {
                     task,
                     what: What::Issue(issued),
                 });
-                self.kernel.invoke(task, call, &mut cx);
+                self.kernel.invoke(task, call, cx);
             }
-            Step::Resume => self.kernel.resume(task, &mut cx),
-            Step::Signal => self.kernel.take_signals(task, &mut cx),
+            Step::Resume => self.kernel.resume(task, cx),
+            Step::Signal => self.kernel.take_signals(task, cx),
         }
-        for effect in cx.effects {
+        for effect in cx.effects.drain(..) {
             let what = match effect.what {
                 Seen::Return(value) => {
                     let at = &mut self.at[effect.task.index()];
@@ -207,11 +259,6 @@ impl System {
             && !matches!(self.kernel.task(task).state, State::Sleeping { .. })
         {
             self.observer.fail(task, issued);
-        }
-        Taken {
-            events,
-            clauses: cx.clauses.0,
-            choices: cx.choices,
         }
     }
 
@@ -239,7 +286,7 @@ impl System {
         program
             .task_ids()
             .skip(1)
-            .all(|t| !self.can_issue(program, t) && self.under_way_of(t).is_none())
+            .all(|t| !self.has_call(program, t) && self.under_way_of(t).is_none())
     }
 
     /// How a task stands now.

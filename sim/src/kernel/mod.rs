@@ -29,6 +29,7 @@ pub use process::{Credentials, Descriptor, Process};
 pub use wait::{How, WaitQueue, Waiter};
 
 use crate::fifo::Inode;
+use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
 use crate::signal::SigSet;
 use scenario::{Clause, End, Handled, TaskId, Value};
@@ -74,7 +75,7 @@ pub struct ObjId {
 
 /// Objects by their names, shared between states until one changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Table<T>(Vec<(ObjId, Arc<T>)>);
+pub struct Table<T>(Vec<(ObjId, Shared<T>)>);
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
@@ -99,14 +100,16 @@ impl<T: Clone> Table<T> {
     /// The same, to change.
     pub fn get_mut(&mut self, id: ObjId) -> &mut T {
         let at = self.0.binary_search_by_key(&id, |e| e.0);
-        Arc::make_mut(&mut self.0[at.expect("an object that is referred to exists")].1)
+        self.0[at.expect("an object that is referred to exists")]
+            .1
+            .make_mut()
     }
 
     /// Adds an object under a new name.
     pub fn insert(&mut self, id: ObjId, value: T) {
         match self.0.binary_search_by_key(&id, |e| e.0) {
-            Ok(at) => self.0[at].1 = Arc::new(value),
-            Err(at) => self.0.insert(at, (id, Arc::new(value))),
+            Ok(at) => self.0[at].1 = Shared::new(value),
+            Err(at) => self.0.insert(at, (id, Shared::new(value))),
         }
     }
 
@@ -115,6 +118,11 @@ impl<T: Clone> Table<T> {
         if let Ok(at) = self.0.binary_search_by_key(&id, |e| e.0) {
             self.0.remove(at);
         }
+    }
+
+    /// Its place among all, by name.
+    pub(crate) fn position(&self, id: ObjId) -> Option<usize> {
+        self.0.binary_search_by_key(&id, |e| e.0).ok()
     }
 
     /// All of them, by name.
@@ -181,10 +189,10 @@ pub struct Kernel {
     /// What it assumes of the machine.
     pub config: Config,
     /// The tasks, by number.
-    pub tasks: Vec<Arc<Task>>,
+    pub tasks: Vec<Shared<Task>>,
     /// The processes, by the number of their first task; `None` for a number that is a thread's
     /// or was not started.
-    pub processes: Vec<Option<Arc<Process>>>,
+    pub processes: Vec<Option<Shared<Process>>>,
     /// Open file descriptions.
     pub files: Table<File>,
     /// Inodes: of names and of anonymous pipes.
@@ -292,7 +300,7 @@ impl Kernel {
     /// A kernel with so many tasks, of which the first, the setup process, is running.
     pub fn new(config: Config, tasks: usize) -> Kernel {
         let task = |state| {
-            Arc::new(Task {
+            Shared::new(Task {
                 process: TaskId::SETUP,
                 state,
                 mask: SigSet::default(),
@@ -311,7 +319,7 @@ impl Kernel {
         kernel.tasks[0] = task(State::Idle);
         let root = kernel.new_id(TaskId::SETUP);
         kernel.inodes.insert(root, Inode::root());
-        kernel.processes[0] = Some(Arc::new(Process::first(root)));
+        kernel.processes[0] = Some(Shared::new(Process::first(root)));
         kernel.open_standard_descriptors();
         kernel
     }
@@ -323,7 +331,7 @@ impl Kernel {
 
     /// A task, to change.
     pub fn task_mut(&mut self, task: TaskId) -> &mut Task {
-        Arc::make_mut(&mut self.tasks[task.index()])
+        self.tasks[task.index()].make_mut()
     }
 
     /// A name for an object that `task` makes.

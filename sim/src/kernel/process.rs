@@ -2,9 +2,9 @@
 
 use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State};
 use crate::clause::*;
+use crate::fingerprint::Shared;
 use crate::signal::Dispositions;
 use scenario::{End, Errno, Handled, Signal, TaskId, Value, constants::*};
-use std::sync::Arc;
 
 /// A descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +106,7 @@ impl Kernel {
     pub fn process_mut(&mut self, task: TaskId) -> &mut Process {
         let leader = self.task(task).process;
         let process = self.processes[leader.index()].as_mut();
-        Arc::make_mut(process.expect("a started task has a process"))
+        process.expect("a started task has a process").make_mut()
     }
 
     /// The tasks of a process that have not ended.
@@ -199,7 +199,7 @@ impl Kernel {
         for descriptor in process.fds.iter().flatten() {
             self.files.get_mut(descriptor.file).descriptors += 1;
         }
-        self.processes[child.index()] = Some(Arc::new(process));
+        self.processes[child.index()] = Some(Shared::new(process));
         let mask = self.task(task).mask;
         let new = self.task_mut(child);
         new.process = child;
