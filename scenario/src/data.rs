@@ -170,16 +170,7 @@ impl fmt::Display for Data {
         let mut parts = Vec::new();
         let mut text = String::new();
         for run in self.0.iter() {
-            let shown: String = match run.byte {
-                b'"' => "\\\"".into(),
-                b'\\' => "\\\\".into(),
-                b'\n' => "\\n".into(),
-                b'\t' => "\\t".into(),
-                b'\r' => "\\r".into(),
-                b'\0' => "\\0".into(),
-                b if (0x20..0x7f).contains(&b) => (b as char).into(),
-                b => format!("\\x{b:02x}"),
-            };
+            let shown = crate::print::escape(run.byte);
             if run.len >= LONG {
                 if !text.is_empty() {
                     parts.push(format!("\"{text}\""));

@@ -1,6 +1,7 @@
 //! Text to lines of tokens. A line here is a logical one: inside brackets it goes on over ends of
 //! lines.
 
+use super::section::SECTIONS;
 use crate::ast::Span;
 use crate::diagnostic::{Problem, Problems};
 
@@ -43,20 +44,6 @@ pub(super) struct Line {
     /// A mistake in it has already been noted.
     pub bad: bool,
 }
-
-/// The words that begin a section.
-pub(super) const SECTIONS: &[&str] = &[
-    "test",
-    "clauses",
-    "needs",
-    "with",
-    "setup",
-    "process",
-    "order",
-    "always",
-    "never",
-    "sometimes",
-];
 
 /// Longest first, so that `<=` is not read as `<` and `=`.
 const SIGNS: &[&str] = &[

@@ -5,6 +5,7 @@
 
 mod expr;
 mod lex;
+mod section;
 
 use crate::Diagnostic;
 use crate::ast::{
@@ -12,7 +13,8 @@ use crate::ast::{
 };
 use crate::diagnostic::{Problem, Problems};
 use expr::Cursor;
-use lex::{Line, SECTIONS, Tok, Token};
+use lex::{Line, Tok, Token};
+use section::{SECTIONS, Section};
 
 /// Longest text, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -69,54 +71,6 @@ struct Parser<'a> {
     at: usize,
     problems: Problems,
     scenario: Scenario,
-}
-
-/// The sections in the order in which they stand.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Section {
-    Test,
-    Description,
-    Clauses,
-    Needs,
-    With,
-    Setup,
-    Process,
-    Order,
-    Condition,
-}
-
-impl Section {
-    fn of(word: &str) -> Option<Section> {
-        Some(match word {
-            "test" => Section::Test,
-            "clauses" => Section::Clauses,
-            "needs" => Section::Needs,
-            "with" => Section::With,
-            "setup" => Section::Setup,
-            "process" => Section::Process,
-            "order" => Section::Order,
-            "always" | "never" | "sometimes" => Section::Condition,
-            _ => return None,
-        })
-    }
-
-    fn may_repeat(self) -> bool {
-        !matches!(self, Section::Test | Section::Setup | Section::Order)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Section::Test => "`test`",
-            Section::Description => "the description",
-            Section::Clauses => "`clauses`",
-            Section::Needs => "`needs`",
-            Section::With => "`with`",
-            Section::Setup => "`setup`",
-            Section::Process => "`process`",
-            Section::Order => "`order`",
-            Section::Condition => "conditions",
-        }
-    }
 }
 
 /// A line with those that continue it (they are indented deeper).
