@@ -8,9 +8,8 @@
 //! ```text
 //! 0        mailbox (one page)
 //! 64 KiB   ring
-//! 128 KiB  guard of the stack (it grows down)
-//! 512 KiB  end of the stack
-//! 1 MiB    heap: operations, strings, buffers
+//! 1 MiB    the stack, which grows down from its end
+//! 2 MiB    heap: operations, strings, buffers
 //! 3 GiB    fault zones: 1 MiB of memory each, then a page that faults
 //! 4 GiB    huge buffers: they start 16 MiB apart and reach over each other
 //! 8 GiB    end
@@ -20,8 +19,8 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub(crate) const SLOT: usize = 8 << 30;
 const RING_AT: usize = 64 << 10;
-const STACK_END: usize = 512 << 10;
-pub(crate) const HEAP_AT: usize = 1 << 20;
+const STACK_END: usize = HEAP_AT;
+pub(crate) const HEAP_AT: usize = 2 << 20;
 pub(crate) const HEAP_END: usize = 3 << 30;
 const ZONE_AT: usize = 3 << 30;
 /// Memory before the page that faults.
@@ -33,12 +32,15 @@ const HUGE_AT: usize = 4 << 30;
 pub(crate) const HUGE: usize = 16 << 20;
 pub(crate) const HUGES: usize = 100;
 
+/// Where the mapping is wished to be: at 16 TiB of 128.
+const LOW: usize = 16 << 40;
+
 /// Tasks a program may have.
-pub(crate) const MAX_TASKS: usize = 64;
+pub(crate) const MAX_TASKS: usize = 72;
 /// Names a program may bind.
 pub(crate) const MAX_VARS: usize = 4096;
 /// Entries of a ring.
-pub(crate) const RING: u32 = 1024;
+pub(crate) const RING: u32 = 16384;
 
 /// `struct robust_list_head` with the one lock that a worker "holds": its own life. When the
 /// worker dies, however it dies, the kernel sets [`libc::FUTEX_OWNER_DIED`] in `death`.
@@ -138,10 +140,13 @@ impl Arena {
     /// Maps it.
     pub fn new() -> Result<Arena, std::io::Error> {
         let len = (MAX_TASKS + 2) * SLOT;
+        // Low in the address space, if that is free: a count of many gigabytes is to stay within
+        // the user's range behind any buffer.
+        let hint = LOW as *mut libc::c_void;
         // SAFETY: a fresh mapping, wherever the kernel likes.
         let at = unsafe {
             libc::mmap(
-                std::ptr::null_mut(),
+                hint,
                 len,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
@@ -213,7 +218,7 @@ pub(crate) fn entry_of(slot: usize, number: u32) -> *mut Entry {
     (slot + RING_AT + (number % RING) as usize * size_of::<Entry>()) as *mut Entry
 }
 
-const _: () = assert!(RING as usize * size_of::<Entry>() <= 64 << 10);
+const _: () = assert!(RING as usize * size_of::<Entry>() + RING_AT <= 1 << 20);
 const _: () = assert!(size_of::<Slot>() <= 4096);
 // The last huge buffer still has room for the greatest count that a call moves.
 const _: () = assert!(HUGE_AT + HUGES * HUGE + (2 << 30) <= SLOT);

@@ -446,7 +446,7 @@ fn collect(
 pub(crate) trait World {
     /// The task of that id.
     fn task(&self, id: i32) -> Value;
-    /// Which of the times of that file differ from those seen last.
+    /// Whether the file's access and modification times moved since they were last asked for.
     fn times(&mut self, stat: &libc::stat) -> Value;
 }
 

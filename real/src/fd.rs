@@ -208,8 +208,8 @@ pub(crate) fn fstat_blksize(c: &mut Call) -> Result<Plan, Unsupported> {
     Ok(plan.gives(Decode::StatBlock(at)))
 }
 
-/// `fstat`: whether its times moved.
+/// `fstat`: whether its times moved from the epoch, to which they are then set back.
 pub(crate) fn fstat_times(c: &mut Call) -> Result<Plan, Unsupported> {
     let (plan, at) = stat_buffer(c)?;
-    Ok(plan.gives(Decode::StatTimes(at)))
+    Ok(plan.how(Do::Times).gives(Decode::StatTimes(at)))
 }

@@ -16,8 +16,20 @@ pub(crate) fn main(
     cpus: Vec<usize>,
     cpu: usize,
 ) -> ! {
-    // A panic must not reach for the caller's standard error, whose lock may be held for ever.
-    std::panic::set_hook(Box::new(|_| exit(101)));
+    // A panic must not unwind into what was the caller's code.
+    let life_of = || live(bell, life, mail, options, cpus, cpu);
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life_of));
+    exit(101)
+}
+
+fn live(
+    bell: &OwnedFd,
+    life: &OwnedFd,
+    mail: &Mail,
+    options: &Options,
+    cpus: Vec<usize>,
+    cpu: usize,
+) -> ! {
     detach([bell.as_raw_fd(), life.as_raw_fd()]);
     let (user_namespace, namespaces) = unshare();
     let lacking = namespaces.iter().find(|n| n.refused.is_some());

@@ -120,7 +120,6 @@ impl Conductor<'_> {
             {
                 events.push(Event { task: issued, what: What::Block(index) });
             }
-            self.stage.outwait_stamps();
         } else {
             self.overrun = true;
         }

@@ -55,6 +55,8 @@ pub(crate) enum Do {
     Map,
     /// A call whose success gives this.
     Means(i64),
+    /// `fstat`, then sets the file's times to the epoch.
+    Times,
     /// Opens `/proc/self/fd/N` (or that of another task): the path is written at `path`, with N
     /// from the fifth word and the process id from the sixth.
     OpenFd { path: usize, own: bool },

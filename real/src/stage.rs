@@ -10,7 +10,7 @@ use crate::raw;
 use crate::wire::Failure;
 use crate::worker;
 use scenario::{Arg, End, Event, Handled, Program, Signal, Sys, TaskId, TaskKind, Value, What};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use std::time::{Duration, Instant};
 
@@ -80,13 +80,10 @@ pub(crate) struct Stage<'a> {
     pub may_stop: bool,
     /// Whether statuses may be lost with zombies that nobody keeps.
     may_lose_status: bool,
-    /// Whether a file's times are looked at.
-    looks_at_times: bool,
     directory: String,
     outside: bool,
-    times: BTreeMap<(TaskId, u64, u64), [(i64, i64); 3]>,
-    /// The latest time that a file showed.
-    latest: (i64, i64),
+    /// The files whose times have been asked for: device and inode.
+    asked: BTreeSet<(u64, u64)>,
 }
 
 /// What is asked for besides the program.
@@ -147,11 +144,9 @@ impl<'a> Stage<'a> {
                 s.sys == Sys::Sigaction
                     && s.args.first() == Some(&Arg::Value(Value::Signal(Signal::SIGCHLD)))
             }),
-            looks_at_times: stmts().any(|s| s.sys == Sys::FstatTimes),
             outside: stmts().any(|s| s.args.iter().any(names_outside)),
             directory,
-            times: BTreeMap::new(),
-            latest: (0, 0),
+            asked: BTreeSet::new(),
             theatre,
         };
         let mut bytes_of = vec![None; program.vars.len()];
@@ -225,15 +220,15 @@ impl<'a> Stage<'a> {
         let slot = arena.slot(id.index());
         let free_running = play.race || id == TaskId::SETUP;
         slot.go.store(if free_running { u32::MAX } else { 0 }, Relaxed);
+        for number in 0..slot.posted.load(Relaxed).min(RING) {
+            // SAFETY: entries lie in the slot's ring; these were used in the last run.
+            unsafe { (*entry_of(arena.at(id.index()), number)).ready.store(0, Relaxed) };
+        }
         for word in [&slot.done, &slot.posted, &slot.robust.death] {
             word.store(0, Relaxed);
         }
         slot.tid.store(0, Relaxed);
         slot.tgid.store(0, Relaxed);
-        for number in 0..RING {
-            // SAFETY: entries lie in the slot's ring.
-            unsafe { (*entry_of(arena.at(id.index()), number)).ready.store(0, Relaxed) };
-        }
         let timeout = |s: &scenario::Stmt| match (s.sys, s.args.get(1)) {
             (Sys::Poll, Some(Arg::Value(v))) => v.number().filter(|n| *n > 0).map(|n| n as u64),
             _ => None,
@@ -406,7 +401,7 @@ impl<'a> Stage<'a> {
                         continue;
                     }
                     let decode = self.actors[task].decodes[index as usize].clone();
-                    let value = compile::value(&decode, entry.b, &mut Eye { stage: self, id });
+                    let value = compile::value(&decode, entry.b, &mut Eye { stage: self });
                     What::Return(index as usize, value)
                 }
             };
@@ -461,20 +456,6 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Where file times are looked at: waits until the clock that files are stamped with has
-    /// moved past the latest stamp seen, so that what comes next is told apart from it.
-    pub fn outwait_stamps(&self) {
-        while self.looks_at_times && self.latest != (0, 0) {
-            let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            // SAFETY: `now` is valid.
-            unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut now) };
-            if (now.tv_sec, now.tv_nsec) > self.latest {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(500));
-        }
-    }
-
     /// Kills and reaps all that is left, and removes what it left behind.
     pub fn strike(mut self) -> Result<(), Failure> {
         for task in 0..self.actors.len() {
@@ -515,7 +496,6 @@ impl<'a> Stage<'a> {
 /// What the decoder asks.
 struct Eye<'s, 'a> {
     stage: &'s mut Stage<'a>,
-    id: TaskId,
 }
 
 impl World for Eye<'_, '_> {
@@ -524,15 +504,10 @@ impl World for Eye<'_, '_> {
     }
 
     fn times(&mut self, s: &libc::stat) -> Value {
-        let now =
-            [(s.st_atime, s.st_atime_nsec), (s.st_mtime, s.st_mtime_nsec), (s.st_ctime, s.st_ctime_nsec)];
-        let process = match self.stage.program.task(self.id).kind {
-            TaskKind::Thread(of) => of,
-            _ => self.id,
-        };
-        let before = self.stage.times.insert((process, s.st_dev, s.st_ino), now).unwrap_or(now);
-        self.stage.latest = now.into_iter().fold(self.stage.latest, std::cmp::max);
-        Value::List((0..3).map(|i| Value::Int(i64::from(before[i] != now[i]))).collect())
+        let first = self.stage.asked.insert((s.st_dev, s.st_ino));
+        let moved = |time: (i64, i64)| Value::Int(i64::from(!first && time != (0, 0)));
+        let (a, m) = ((s.st_atime, s.st_atime_nsec), (s.st_mtime, s.st_mtime_nsec));
+        Value::List(vec![moved(a), moved(m)])
     }
 }
 
