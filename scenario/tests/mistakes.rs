@@ -203,6 +203,7 @@ fn of_expectations_and_names() {
         ),
         ("a task called setup", "process setup\n"),
         ("a task called as a constant", "process SIGUSR1\n"),
+        ("a task for a name", "process p\n  dup(0) = p\n"),
         ("exit gives nothing", "process p\n  exit(0) = 0\n"),
     ]);
 }

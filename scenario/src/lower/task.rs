@@ -236,6 +236,11 @@ impl<'a> Lowering<'a> {
                 if fits {
                     return Ok(Pattern::Value(value));
                 }
+                if let (Value::Task(task), ExprKind::Name(name)) = (&value, &expr.kind) {
+                    let message = format!("`{name}` is a task, so no result can be called so");
+                    return Err(Problem::new(expr.span, message)
+                        .also(self.places[task.index()].span, "the task"));
+                }
                 let wanted = match holds {
                     Holds::Fd => "a descriptor".into(),
                     Holds::Int => "a number".into(),
