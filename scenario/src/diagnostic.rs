@@ -242,7 +242,7 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 }
 
 /// The known word that is nearest to `word`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > 40 {
         return None;

@@ -30,7 +30,7 @@ mod value;
 
 pub use call::{Gives, Kind, Param, Spec, Sys};
 pub use data::{Data, DataBuilder, Run};
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, nearest};
 pub use errno::Errno;
 pub use event::{Clause, End, Event, Handled, Observer, Outcome, Prefix, Trace, What, rename};
 pub use lower::{load, lower};
