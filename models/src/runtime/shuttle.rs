@@ -1,0 +1,26 @@
+//! shuttle: schedules drawn at random, by priorities (PCT), or depth first.
+//!
+//! What it cannot see:
+//!
+//! - It samples. What it has not met in so many schedules may still be there; only `Dfs` that
+//!   ends by itself is exhaustive, and it has no reduction, so it ends only for the smallest.
+//! - Atomics are sequentially consistent: a missing `Release` is invisible to it. Nothing here
+//!   uses atomics under shuttle.
+//! - Condition variables never wake for nothing.
+
+use super::runtime;
+use ::shuttle::rand::Rng;
+use ::shuttle::sync as lib;
+use ::shuttle::thread;
+use ::std::io;
+use ::std::sync::PoisonError;
+
+/// Threads of shuttle.
+#[derive(Clone, Copy, Debug)]
+pub struct Shuttle;
+
+runtime!(
+    Shuttle,
+    choose: |n| Some(::shuttle::rand::thread_rng().gen_range(0..n.max(1))),
+    recorded: Some(crate::engine::recorded())
+);
