@@ -410,6 +410,10 @@ fn set_status(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> O
         cx.cite(FIFO_015);
     }
     let f = k.files.get_mut(file);
+    if f.holds > 0 && flags & O_NONBLOCK != 0 {
+        // Whoever sleeps in a call does not notice.
+        cx.cite(PIPE_045);
+    }
     f.flags = f.flags & !SETTABLE | flags;
     Ok(Value::ZERO)
 }

@@ -10,10 +10,10 @@
 //! writer                     write "a": was empty, wakes the head of the queue
 //! ```
 
-use super::{PAGE, Side, Source};
+use super::{DEFAULT_SLOTS, PAGE, Side, Source};
 use crate::clause::*;
 use crate::kernel::{Cx, How, Kernel, ObjId, Op, Progress, Restart};
-use scenario::{BadMemory, Data, Errno, Fault, Handled, Signal, TaskId, Value, constants::*};
+use scenario::{BadMemory, Data, Errno, Fault, TaskId, Value, constants::*};
 
 /// The kernel cuts greater counts to this (PIPE-121).
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
@@ -207,12 +207,20 @@ pub fn begin_read(
 }
 
 impl ReadOp {
+    /// The pipe it reads.
+    pub(crate) fn pipe(&self) -> ObjId {
+        self.pipe
+    }
+
     /// It was woken, or a signal disturbs it.
     pub(crate) fn advance(mut self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
         let p = k.pipes.get_mut(self.pipe);
         let readable = !p.ring.is_empty() || p.writers == 0;
         if !readable {
             cx.cite(PIPE_122);
+            if p.writers > 0 && p.was_reopened() {
+                cx.cite(PIPE_103);
+            }
             return self.wait(k, task, cx);
         }
         p.read_queue.leave(task);
@@ -286,8 +294,16 @@ impl ReadOp {
     /// Sleeps for data, at the tail of the queue.
     fn wait(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
         if k.signal_pending(task) {
-            k.pipes.get_mut(self.pipe).read_queue.leave(task);
-            cx.cite(PIPE_104);
+            let queue = &mut k.pipes.get_mut(self.pipe).read_queue;
+            queue.leave(task);
+            if !queue.waiters().is_empty() {
+                cx.cite(PIPE_101);
+            }
+            cx.cite(if k.handler_pending(task) {
+                PIPE_104
+            } else {
+                PIPE_107
+            });
             k.unhold(self.file, cx);
             return Progress::Restart(Restart::UnlessHandler);
         }
@@ -332,6 +348,9 @@ pub fn begin_write(
         }
         return Progress::Done(Value::ZERO);
     }
+    if source.count > MAX_RW_COUNT {
+        cx.cite(PIPE_121);
+    }
     let source = Buffer {
         count: source.count.min(MAX_RW_COUNT),
         ..source
@@ -353,8 +372,12 @@ pub fn begin_write(
     cx.cite(PIPE_120);
     let p = k.pipes.get_mut(pipe);
     op.was_empty = p.ring.is_empty();
+    let full = p.ring.is_full();
     let merged = p.ring.merge(op.source(), &mut cx.clauses);
     op.done = merged.bytes;
+    if full && merged.bytes > 0 && !p.write_queue.waiters().is_empty() {
+        cx.cite(PIPE_082);
+    }
     if merged.faulted {
         cx.cite(PIPE_056);
         return op.end(k, Err(Errno::EFAULT), cx);
@@ -366,6 +389,11 @@ pub fn begin_write(
 }
 
 impl WriteOp {
+    /// The pipe it writes.
+    pub(crate) fn pipe(&self) -> ObjId {
+        self.pipe
+    }
+
     fn source(&self) -> Source<'_> {
         Source {
             valid: &self.source.valid,
@@ -395,16 +423,7 @@ impl WriteOp {
             cx.cite(PIPE_053);
         } else {
             cx.cite(PIPE_049);
-            cx.cite(PIPE_050);
-            cx.cite(PIPE_051);
-            k.send_to_task(
-                task,
-                Handled {
-                    signal: Signal::SIGPIPE,
-                    code: Value::Bits(scenario::Bits::SiCode, SI_USER),
-                    sender: Value::Task(k.task(task).process),
-                },
-            );
+            k.send_sigpipe(task, cx);
         }
         if self.slept {
             cx.cite(if self.done == 0 { PIPE_054 } else { PIPE_055 });
@@ -477,6 +496,9 @@ impl WriteOp {
                 if p.ring.buffered() + count <= p.ring.limit() * PAGE {
                     cx.cite(PIPE_077);
                 }
+                if p.ring.limit() == DEFAULT_SLOTS && count <= PAGE {
+                    cx.cite(PIPE_078);
+                }
                 if packet {
                     cx.cite(FD_048);
                 }
@@ -492,12 +514,15 @@ impl WriteOp {
             };
         }
         if k.signal_pending(task) {
+            let handler = k.handler_pending(task);
             if done > 0 {
-                cx.cite(PIPE_106);
-                cx.cite(PIPE_108);
+                cx.cite(if handler { PIPE_106 } else { PIPE_108 });
                 return self.end(k, Ok(done), cx);
             }
-            cx.cite(PIPE_104);
+            cx.cite(if handler { PIPE_104 } else { PIPE_107 });
+            if !k.pipes.get(self.pipe).write_queue.waiters().is_empty() {
+                cx.cite(PIPE_101);
+            }
             self.wake(k, cx);
             k.unhold(self.file, cx);
             return Progress::Restart(Restart::UnlessHandler);
@@ -528,6 +553,9 @@ impl WriteOp {
         let (full, polled) = (p.ring.is_full(), p.polled);
         if self.was_empty || polled {
             cx.cite(if self.was_empty { PIPE_096 } else { PIPE_123 });
+            if self.done > 0 && k.pipes.get(self.pipe).read_queue.waiters().len() > 1 {
+                cx.cite(PIPE_097);
+            }
             k.wake_one(self.pipe, Side::Readers, cx);
         } else {
             cx.cite(PIPE_123);

@@ -16,7 +16,7 @@ pub(crate) use splice::begin_move;
 use crate::clause::*;
 use crate::fifo::Inode;
 use crate::kernel::{Cx, File, FileKind, Invocation, Kernel, ObjId, WaitQueue};
-use scenario::{Errno, TaskId, Value, constants::*};
+use scenario::{Bits, Errno, Handled, Signal, TaskId, Value, constants::*};
 
 /// A pipe: the ring, who has it open, who waits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +56,13 @@ impl Pipe {
     }
 }
 
+impl Pipe {
+    /// Whether a writer came after the one that the pipe was made with.
+    fn was_reopened(&self) -> bool {
+        self.writer_opens > 1
+    }
+}
+
 /// The two ends of a pipe, as who is to be woken or told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -76,9 +83,42 @@ impl Kernel {
         self.wake_queue(|k| queue(k, pipe, side), false, cx);
     }
 
+    /// A task wrote to a pipe that nobody reads: the signal is for the task, not for its process.
+    pub(crate) fn send_sigpipe(&mut self, task: TaskId, cx: &mut Cx) {
+        cx.cite(PIPE_050);
+        cx.cite(PIPE_051);
+        if self
+            .process_of(task)
+            .dispositions
+            .get(Signal::SIGPIPE)
+            .handler
+            == SIG_IGN
+        {
+            cx.cite(PIPE_052);
+        }
+        let info = Handled {
+            signal: Signal::SIGPIPE,
+            code: Value::Bits(Bits::SiCode, SI_USER),
+            sender: Value::Task(self.task(task).process),
+        };
+        self.send_to_task(task, info);
+    }
+
+    /// Whether a handler is about to run; else what disturbs the task is a stop, or its end.
+    fn handler_pending(&self, task: TaskId) -> bool {
+        let (t, process) = (self.task(task), self.process_of(task));
+        let mut pending = t.pending.iter().chain(&process.pending);
+        pending.any(|h| {
+            let handler = process.dispositions.get(h.signal).handler;
+            !t.mask.contains(h.signal) && !matches!(handler, SIG_DFL | SIG_IGN)
+        })
+    }
+
     /// Forgets a pipe that no description is open on, with what it holds.
     pub(crate) fn drop_idle_pipe(&mut self, pipe: ObjId) {
-        if !self.is_open(pipe) {
+        // A description that is nothing but a name (`O_PATH`) keeps the inode, not the pipe.
+        let open = |f: &File| f.kind == FileKind::Pipe(pipe);
+        if !self.files.iter().any(|(_, f)| open(f)) {
             self.pipes.remove(pipe);
         }
         self.drop_unused_inode(pipe);
@@ -183,26 +223,25 @@ pub(crate) fn release(k: &mut Kernel, pipe: ObjId, reader: bool, writer: bool, c
     let p = k.pipes.get_mut(pipe);
     p.readers -= u32::from(reader);
     p.writers -= u32::from(writer);
-    cx.cite(PIPE_102);
-    if (p.readers == 0) != (p.writers == 0) {
-        k.wake_all(pipe, Side::Readers, cx);
-        k.wake_all(pipe, Side::Writers, cx);
-        cx.cite(if p_has_owners(k, pipe) {
-            PIPE_111
-        } else {
-            PIPE_102
-        });
-        k.tell_owners(pipe, Side::Readers, cx);
-        k.tell_owners(pipe, Side::Writers, cx);
-    } else if k.pipes.get(pipe).readers == 0 {
-        cx.cite(PIPE_117);
+    if reader && writer && p.writers == 0 && p.readers > 0 {
+        cx.cite(FIFO_060);
     }
-}
-
-fn p_has_owners(k: &Kernel, pipe: ObjId) -> bool {
-    k.files
-        .iter()
-        .any(|(_, f)| f.pipe() == Some(pipe) && f.flags & O_ASYNC != 0)
+    let told = |(_, f): (ObjId, &File)| f.pipe() == Some(pipe) && f.flags & O_ASYNC != 0;
+    match (p.readers, p.writers) {
+        (0, 0) => cx.cite(PIPE_117),
+        (0, _) | (_, 0) => {
+            cx.cite(PIPE_102);
+            if k.files.iter().any(told) {
+                cx.cite(PIPE_111);
+            }
+            k.wake_all(pipe, Side::Readers, cx);
+            k.wake_all(pipe, Side::Writers, cx);
+            k.tell_owners(pipe, Side::Readers, cx);
+            k.tell_owners(pipe, Side::Writers, cx);
+        }
+        // Not the last of its kind: nobody is woken, nobody told.
+        _ => cx.cite(PIPE_102),
+    }
 }
 
 /// The pipe behind a descriptor of `F_GETPIPE_SZ` and its kin.

@@ -214,6 +214,9 @@ impl Ring {
         }
         if full {
             cx.cite(PIPE_079);
+            if self.limit == 1 {
+                cx.cite(PIPE_083);
+            }
         }
         newest.data = newest.data.concat(&source.valid.slice(0, odd));
         Stored {

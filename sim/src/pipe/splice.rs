@@ -9,7 +9,7 @@ use crate::clause::*;
 use crate::fd::write_regular;
 use crate::kernel::{Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart};
 use crate::pipe::{Buffer, Room};
-use scenario::{Bits, Data, DataBuilder, Errno, Handled, Signal, Sys, TaskId, Value, constants::*};
+use scenario::{Data, DataBuilder, Errno, Sys, TaskId, Value, constants::*};
 
 /// Every flag that `splice` and its kin know.
 const KNOWN: u64 = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
@@ -40,6 +40,8 @@ enum End {
         inode: ObjId,
         at: Option<u64>,
     },
+    /// A pipe, through this description, as the source of `sendfile`, which takes nothing from it.
+    Refused(ObjId),
     /// Memory to take from: one piece a segment.
     Memory(Vec<Buffer>),
     /// Memory to store to.
@@ -49,7 +51,7 @@ enum End {
 impl End {
     fn file(&self) -> Option<ObjId> {
         match self {
-            End::Pipe { file, .. } | End::Regular { file, .. } => Some(*file),
+            End::Pipe { file, .. } | End::Regular { file, .. } | End::Refused(file) => Some(*file),
             End::Memory(_) | End::Room(_) => None,
         }
     }
@@ -201,19 +203,16 @@ fn request(
                 return Err(Errno::EBADF);
             }
             let at = with_offset.then(|| call.int(2) as u64);
-            let from = end_of(k, from, at)?;
-            let nonblocking = nonblock(to);
+            let nonblocking = nonblock(to) || nonblock(from);
+            let from = match from_pipe {
+                true => End::Refused(from),
+                false => end_of(k, from, at)?,
+            };
             let to = end_of(k, to, None)?;
             if from_pipe && to.pipe().is_none() {
                 return Err(Errno::EINVAL);
             }
-            op(from, to, count.max(0) as usize, nonblocking).map(|op| {
-                // Whatever the input is, only the output is looked at before it.
-                op.map(|op| MoveOp {
-                    input_seen: true,
-                    ..op
-                })
-            })
+            op(from, to, count.max(0) as usize, nonblocking)
         }
         _ => {
             cx.cite(PIPE_025);
@@ -242,6 +241,16 @@ enum Moved {
 }
 
 impl MoveOp {
+    /// The pipes and files it moves between.
+    pub(crate) fn inodes(&self) -> impl Iterator<Item = ObjId> {
+        let inode = |end: &End| match end {
+            End::Pipe { pipe, .. } => Some(*pipe),
+            End::Regular { inode, .. } => Some(*inode),
+            End::Refused(_) | End::Memory(_) | End::Room(_) => None,
+        };
+        [inode(&self.from), inode(&self.to)].into_iter().flatten()
+    }
+
     /// It was woken, or a signal disturbs it.
     pub(crate) fn advance(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
         self.leave_queues(k, task);
@@ -289,17 +298,7 @@ impl MoveOp {
             let p = k.pipes.get(output);
             if p.readers == 0 {
                 cx.cite(FD_029);
-                cx.cite(PIPE_049);
-                let sender = Value::Task(k.task(task).process);
-                let code = Value::Bits(Bits::SiCode, SI_USER);
-                k.send_to_task(
-                    task,
-                    Handled {
-                        signal: Signal::SIGPIPE,
-                        code,
-                        sender,
-                    },
-                );
+                k.send_sigpipe(task, cx);
                 return Moved::Fails(Errno::EPIPE);
             }
             if p.ring.is_full() {
@@ -313,7 +312,21 @@ impl MoveOp {
         }
         match (self.from.clone(), self.to.clone()) {
             (End::Pipe { pipe: from, .. }, End::Pipe { pipe: to, .. }) => {
+                let input = k.pipes.get(from);
+                if !self.copies && input.ring.is_empty() && input.writers > 0 {
+                    // Emptied by another while this slept for room: back to the first test.
+                    cx.cite(FD_054);
+                    self.input_seen = false;
+                    return self.step(k, task, cx);
+                }
                 self.pipe_to_pipe(k, from, to, cx)
+            }
+            (End::Refused(_), _) => {
+                cx.cite(PIPE_025);
+                match self.len {
+                    0 => Moved::Bytes(0),
+                    _ => Moved::Fails(Errno::EINVAL),
+                }
             }
             (End::Regular { file, inode, at }, End::Pipe { pipe, .. }) => {
                 self.file_to_pipe(k, (file, inode, at), pipe, cx)
@@ -350,9 +363,6 @@ impl MoveOp {
     fn pipe_to_pipe(&self, k: &mut Kernel, from: ObjId, to: ObjId, cx: &mut Cx) -> Moved {
         let mut left = self.len;
         let mut emptied = false;
-        if !matches!(self.from, End::Pipe { .. }) || self.len == 0 {
-            return Moved::Bytes(0);
-        }
         if self.copies {
             cx.cite(FD_036);
             let slots: Vec<Slot> = k.pipes.get(from).ring.slots().iter().cloned().collect();
