@@ -101,6 +101,11 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
 }
 
 impl PollOp {
+    /// The descriptions it watches.
+    pub(crate) fn watched(&self) -> &[ObjId] {
+        &self.watched
+    }
+
     fn look(self, k: &mut Kernel, task: TaskId, sleeps: bool, cx: &mut Cx) -> Progress {
         let mut revents = Vec::new();
         for (fd, events) in &self.entries {

@@ -4,8 +4,12 @@
 //! [`take`](System::take) takes one. An engine is a way to choose among them: all of them
 //! (explore), a seeded one (simulate), those that explain what was seen (oracle).
 
+use crate::fingerprint::fingerprint;
 use crate::kernel::{Choices, Config, Cx, Invocation, Kernel, Seen, State};
-use scenario::{Action, Clause, End, Event, Observer, Outcome, Program, Step, Sys, TaskId, What};
+use crate::signal::{Dispositions, SigSet};
+use scenario::{
+    Action, Clause, End, Event, Observer, Outcome, Program, Step, Sys, TaskId, VarId, What,
+};
 
 /// A program and how far it got.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +104,27 @@ impl System {
         &self.kernel
     }
 
+    /// Brings the state into a form that states which behave alike share.
+    pub(crate) fn normalize(&mut self) {
+        self.kernel.normalize();
+    }
+
+    /// The setup process takes no part any more: nothing that is sent to it leaves a mark.
+    pub(crate) fn retire_setup(&mut self) {
+        self.kernel.process_mut(TaskId::SETUP).dispositions = Dispositions::default();
+        self.kernel.task_mut(TaskId::SETUP).mask = SigSet::default();
+    }
+
+    /// A name is not looked at any more.
+    pub(crate) fn forget(&mut self, var: VarId) {
+        self.observer.forget(var);
+    }
+
+    /// The fingerprint of the state.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        fingerprint(self)
+    }
+
     /// The place of a task in its program: the call it issues next, or is in.
     pub fn at(&self, task: TaskId) -> usize {
         usize::from(self.at[task.index()])
@@ -109,12 +134,17 @@ impl System {
     /// which the order names, once the system is quiet; a word is passed over if its task cannot
     /// issue a call then, and after the last word every task may.
     pub fn can_issue(&self, program: &Program, task: TaskId) -> bool {
-        self.has_call(program, task)
-            && (program.order.is_none()
-                || match self.next_word(program) {
-                    Some((_, next)) => next == task && self.is_quiet(program),
-                    None => true,
-                })
+        if !self.has_call(program, task) {
+            return false;
+        }
+        let Some(order) = &program.order else {
+            return true;
+        };
+        // As long as words are left, nothing is issued before the system is quiet: a task that is
+        // about to return from its call is not passed over.
+        usize::from(self.word) >= order.len()
+            || self.is_quiet(program)
+                && self.next_word(program).is_none_or(|(_, next)| next == task)
     }
 
     /// Whether the task runs its own code and has a call left.

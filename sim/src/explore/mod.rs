@@ -8,10 +8,13 @@
 //! Both give the same [`outcomes`](Explored::outcomes) whenever they are
 //! [complete](Explored::complete).
 
+mod core;
+mod footprint;
 mod naive;
+mod reduced;
 
+use crate::SetupError;
 use crate::kernel::Config;
-use crate::{SetupError, System};
 use scenario::{Clause, End, Outcome, Program, Schedule};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,8 +64,10 @@ pub struct Explored {
 /// # Errors
 /// If the program cannot be run on the model.
 pub fn explore(program: &Program, options: &ExploreOptions) -> Result<Explored, SetupError> {
-    let (system, setup) = System::start(program, options.config)?;
-    Ok(naive::run(program, options, system, setup))
+    match options.preemptions {
+        None => reduced::run(program, options),
+        Some(_) => naive::run(program, options),
+    }
 }
 
 /// Explores a program by taking every action from every state, with whole states in a set.
@@ -70,8 +75,7 @@ pub fn explore(program: &Program, options: &ExploreOptions) -> Result<Explored, 
 /// # Errors
 /// If the program cannot be run on the model.
 pub fn explore_naive(program: &Program, options: &ExploreOptions) -> Result<Explored, SetupError> {
-    let (system, setup) = System::start(program, options.config)?;
-    Ok(naive::run(program, options, system, setup))
+    naive::run(program, options)
 }
 
 /// Gathers what an exploration finds.

@@ -4,7 +4,7 @@
 //! acted last and the preemptions so far part of the state.
 
 use super::{ExploreOptions, Explored, Findings};
-use crate::{System, Taken};
+use crate::{SetupError, System};
 use scenario::{Action, Program, Schedule, TaskId};
 use std::collections::{HashSet, VecDeque};
 
@@ -17,12 +17,8 @@ struct Node {
     preemptions: u32,
 }
 
-pub(super) fn run(
-    program: &Program,
-    options: &ExploreOptions,
-    system: System,
-    setup: Taken,
-) -> Explored {
+pub(super) fn run(program: &Program, options: &ExploreOptions) -> Result<Explored, SetupError> {
+    let (system, setup) = System::start(program, options.config)?;
     let mut found = Findings::default();
     found.clauses.extend(setup.clauses);
     let start = Node {
@@ -79,7 +75,7 @@ pub(super) fn run(
             }
         }
     }
-    found.finish(seen.len())
+    Ok(found.finish(seen.len()))
 }
 
 /// The actions that led to a state.

@@ -1,6 +1,6 @@
 //! Calls in progress, and the table from a call to its rule.
 
-use super::{Cx, Kernel};
+use super::{Cx, Kernel, ObjId};
 use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
@@ -65,6 +65,22 @@ pub enum Op {
     Move(MoveOp),
     /// `poll` waits for an event.
     Poll(PollOp),
+}
+
+impl Op {
+    /// The inodes of what it waits for.
+    pub(crate) fn inodes(&self, k: &Kernel) -> Vec<ObjId> {
+        match self {
+            Op::Read(op) => vec![op.pipe()],
+            Op::Write(op) => vec![op.pipe()],
+            Op::Open(op) => vec![op.pipe()],
+            Op::Move(op) => op.inodes().collect(),
+            Op::Poll(op) => {
+                let files = op.watched().iter();
+                files.filter_map(|f| k.files.get(*f).inode()).collect()
+            }
+        }
+    }
 }
 
 /// How far a call got in one step.

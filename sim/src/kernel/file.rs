@@ -71,6 +71,17 @@ impl File {
         self.flags & O_NONBLOCK != 0
     }
 
+    /// The inode it is open on; none if that is the null device.
+    pub fn inode(&self) -> Option<ObjId> {
+        match self.kind {
+            FileKind::Pipe(id)
+            | FileKind::Regular(id)
+            | FileKind::Directory(id)
+            | FileKind::Path(id) => Some(id),
+            FileKind::Null => None,
+        }
+    }
+
     /// The pipe it is open on.
     pub fn pipe(&self) -> Option<ObjId> {
         match self.kind {

@@ -22,7 +22,6 @@ mod file;
 mod process;
 mod wait;
 
-pub(crate) use call::abandon;
 pub use call::{Invocation, Op, Progress, Restart};
 pub use file::{File, FileKind};
 pub use process::{Credentials, Descriptor, Process};
@@ -31,7 +30,8 @@ pub use wait::{How, WaitQueue, Waiter};
 use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
-use crate::signal::SigSet;
+use crate::clause::SIG_203;
+use crate::signal::{Frame, SigSet};
 use scenario::{Clause, End, Handled, TaskId, Value};
 use std::sync::Arc;
 
@@ -120,6 +120,11 @@ impl<T: Clone> Table<T> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Its place among all, by name.
     pub(crate) fn position(&self, id: ObjId) -> Option<usize> {
         self.0.binary_search_by_key(&id, |e| e.0).ok()
@@ -180,6 +185,12 @@ pub struct Task {
     pub mask: SigSet,
     /// Signals sent to it alone.
     pub pending: Vec<Handled>,
+    /// It was told that a signal waits for it, and has not looked since.
+    pub told: bool,
+    /// Its process stops, and it has yet to.
+    pub stopping: bool,
+    /// Handlers that will run when it gets back to its own code, the last one first.
+    pub frames: Vec<Frame>,
     made: u16,
 }
 
@@ -305,6 +316,9 @@ impl Kernel {
                 state,
                 mask: SigSet::default(),
                 pending: Vec::new(),
+                told: false,
+                stopping: false,
+                frames: Vec::new(),
                 made: 0,
             })
         };
@@ -332,6 +346,34 @@ impl Kernel {
     /// A task, to change.
     pub fn task_mut(&mut self, task: TaskId) -> &mut Task {
         self.tasks[task.index()].make_mut()
+    }
+
+    /// Brings the state into a form that states which behave alike share: a FIFO's counts of opens
+    /// matter only to those who remember one, sleeping openers and readers that saw no writer.
+    pub(crate) fn normalize(&mut self) {
+        let opened = |p: &Pipe| (p.reader_opens, p.writer_opens) != (1, 1);
+        for at in 0..self.pipes.0.len() {
+            let (id, pipe) = &self.pipes.0[at];
+            let id = *id;
+            if !opened(pipe)
+                || self.sleeps_in_open(id)
+                || self
+                    .files
+                    .iter()
+                    .any(|(_, f)| f.pipe() == Some(id) && f.seen_writers != 0)
+            {
+                continue;
+            }
+            let pipe = self.pipes.0[at].1.make_mut();
+            (pipe.reader_opens, pipe.writer_opens) = (1, 1);
+        }
+    }
+
+    /// Whether a task is in an open of this FIFO, asleep or woken.
+    fn sleeps_in_open(&self, pipe: ObjId) -> bool {
+        self.tasks.iter().any(|t| {
+            matches!(&t.state, State::Sleeping { op: Op::Open(op), .. } if op.pipe() == pipe)
+        })
     }
 
     /// A name for an object that `task` makes.
@@ -386,8 +428,11 @@ impl Kernel {
     /// A task that [can](Kernel::can_resume) goes on.
     pub fn resume(&mut self, task: TaskId, cx: &mut Cx) {
         match std::mem::replace(&mut self.task_mut(task).state, State::Idle) {
-            State::Sleeping { call, op, .. } => {
+            State::Sleeping { call, op, woken } => {
                 let progress = call::advance(self, task, op, cx);
+                if woken && self.signal_pending(task) && matches!(progress, Progress::Done(_)) {
+                    cx.cite(SIG_203);
+                }
                 self.settle(task, call, progress, cx);
             }
             State::Stopped { then, .. } => match then {

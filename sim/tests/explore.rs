@@ -1,0 +1,229 @@
+//! The explorer against its oracle, on small scenarios made at random; replays of what it found.
+
+use proptest::prelude::*;
+use scenario::{Program, Schedule, load};
+use sim::kernel::{Config, Flavor};
+use sim::{ExploreOptions, explore, explore_naive, replay, simulate};
+use std::fmt::Write as _;
+
+fn program(text: &str) -> Program {
+    let mut all = load("t.ipc", text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+/// A call as three numbers: which, and two that choose its arguments.
+type Call = (u8, u8, u8);
+
+/// What a random scenario is made of.
+#[derive(Clone, Debug)]
+struct Recipe {
+    pipes: u8,
+    fifo: bool,
+    small: bool,
+    handlers: u8,
+    bodies: Vec<Vec<Call>>,
+    child: Option<(bool, Vec<Call>)>,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let call = || (0..24u8, any::<u8>(), any::<u8>());
+    (
+        1..=2u8,
+        any::<bool>(),
+        any::<bool>(),
+        0..8u8,
+        prop::collection::vec(prop::collection::vec(call(), 1..4), 2..=3),
+        prop::option::of((any::<bool>(), prop::collection::vec(call(), 1..3))),
+    )
+        .prop_map(|(pipes, fifo, small, handlers, bodies, child)| Recipe {
+            pipes,
+            fifo,
+            small,
+            handlers,
+            bodies,
+            child,
+        })
+}
+
+impl Recipe {
+    fn text(&self) -> String {
+        let mut text = String::from("test t/random\nsetup\n");
+        for p in 0..self.pipes {
+            writeln!(text, "  pipe() = [r{p}, w{p}]").unwrap();
+        }
+        if self.small {
+            writeln!(text, "  fcntl(w0, F_SETPIPE_SZ, 4096)").unwrap();
+        }
+        writeln!(text, "  mkfifo(\"f\", 0o666)").unwrap();
+        for (bit, signal) in ["SIGUSR1", "SIGPIPE", "SIGCHLD"].iter().enumerate() {
+            if self.handlers >> bit & 1 == 1 {
+                writeln!(text, "  sigaction({signal}, record, SA_RESTART)").unwrap();
+            }
+        }
+        for (at, body) in self.bodies.iter().enumerate() {
+            writeln!(text, "process p{at}").unwrap();
+            let mut names = Names::default();
+            for (n, call) in until_exit(body).iter().enumerate() {
+                if let (0, 0, Some((thread, calls))) = (at, n, &self.child) {
+                    let word = if *thread { "thread" } else { "fork" };
+                    writeln!(text, "  {word} child").unwrap();
+                    let mut names = names.clone();
+                    for (n, call) in until_exit(calls).iter().enumerate() {
+                        writeln!(
+                            text,
+                            "    {}",
+                            self.call(*call, &mut names, &format!("c{n}"))
+                        )
+                        .unwrap();
+                    }
+                }
+                writeln!(
+                    text,
+                    "  {}",
+                    self.call(*call, &mut names, &format!("x{at}{n}"))
+                )
+                .unwrap();
+            }
+        }
+        text
+    }
+
+    /// A call, with `name` bound to what it returns.
+    fn call(&self, (which, a, b): Call, names: &mut Names, name: &str) -> String {
+        let pipe = a % self.pipes;
+        let other = (pipe + 1) % self.pipes;
+        let data = (b'a' + b % 3) as char;
+        let fifo_end = names
+            .opened
+            .get(usize::from(a) % names.opened.len().max(1))
+            .cloned();
+        let target = format!("p{}", usize::from(a) % self.bodies.len());
+        let signal = ["SIGUSR1", "SIGTERM", "SIGKILL", "SIGSTOP", "SIGCONT"][usize::from(b) % 5];
+        match which {
+            0..=3 => format!("write(w{pipe}, \"{data}\") = {name}"),
+            4 => format!("write(w{pipe}, \"{data}\"*5000) = {name}"),
+            5..=8 => format!("read(r{pipe}, {}) = {name}", 1 + b % 3),
+            9 => format!("close(r{pipe}) = {name}"),
+            10 | 11 => format!("close(w{pipe}) = {name}"),
+            12 => {
+                names.opened.push(name.into());
+                let end = if b % 2 == 0 { "r" } else { "w" };
+                format!("dup({end}{pipe}) = {name}")
+            }
+            13 | 14 if self.fifo => {
+                names.opened.push(name.into());
+                let flags = [
+                    "O_RDONLY",
+                    "O_WRONLY",
+                    "O_RDONLY|O_NONBLOCK",
+                    "O_WRONLY|O_NONBLOCK",
+                    "O_RDWR",
+                ];
+                format!("open(\"f\", {}) = {name}", flags[usize::from(b) % 5])
+            }
+            13 | 15 => match fifo_end {
+                Some(fd) if b % 2 == 0 => format!("read({fd}, 2) = {name}"),
+                Some(fd) => format!("write({fd}, \"{data}\") = {name}"),
+                None => format!("read(r{pipe}, 1) = {name}"),
+            },
+            14 => match fifo_end {
+                Some(fd) => format!("close({fd}) = {name}"),
+                None => format!("close(w{pipe}) = {name}"),
+            },
+            16 => format!("kill({target}, {signal}) = {name}"),
+            17 => format!(
+                "poll([[r{pipe}, POLLIN], [w{other}, POLLOUT]], {}) = {name}",
+                -i32::from(b % 2)
+            ),
+            18 => format!("fcntl(r{pipe}, F_SETFL, O_NONBLOCK) = {name}"),
+            19 if self.pipes == 2 => format!("splice(r{pipe}, w{other}, {}) = {name}", 1 + b % 2),
+            19 => format!("ioctl(r{pipe}, FIONREAD) = {name}"),
+            20 => format!("fcntl(r{pipe}, F_SETOWN, {target}) = {name}"),
+            21 => format!("fcntl(r{pipe}, F_SETFL, O_ASYNC) = {name}"),
+            22 if b % 2 == 0 => format!("unlink(\"f\") = {name}"),
+            22 => format!("dup2(w{other}, r{pipe}) = {name}"),
+            EXIT.. => "exit(3)".into(),
+        }
+    }
+}
+
+const EXIT: u8 = 23;
+
+/// The calls up to an exit: behind it none could be made.
+fn until_exit(calls: &[Call]) -> &[Call] {
+    let exit = calls.iter().position(|c| c.0 == EXIT);
+    &calls[..exit.map_or(calls.len(), |at| at + 1)]
+}
+
+#[derive(Clone, Default)]
+struct Names {
+    /// Names of descriptors that the task got itself.
+    opened: Vec<String>,
+}
+
+fn check(text: &str, config: Config, seed: u64) -> Result<(), TestCaseError> {
+    let program = program(text);
+    let options = ExploreOptions {
+        config,
+        max_states: 60_000,
+        ..ExploreOptions::default()
+    };
+    let naive = explore_naive(&program, &options).expect("the setup does not sleep");
+    let reduced = explore(&program, &options).expect("the setup does not sleep");
+    prop_assume!(naive.complete);
+    prop_assert!(reduced.complete, "{text}");
+    prop_assert!(
+        reduced.states <= naive.states,
+        "{} > {}\n{text}",
+        reduced.states,
+        naive.states
+    );
+    prop_assert_eq!(reduced.deadlocks, naive.deadlocks);
+    prop_assert_eq!(&reduced.clauses, &naive.clauses, "{}", text);
+    for outcome in naive.outcomes.keys() {
+        let found = reduced.outcomes.contains_key(outcome);
+        prop_assert!(
+            found,
+            "not found: {}\n{text}",
+            program.show_outcome(outcome)
+        );
+    }
+    for (outcome, schedule) in &reduced.outcomes {
+        let found = naive.outcomes.contains_key(outcome);
+        prop_assert!(found, "invented: {}\n{text}", program.show_outcome(outcome));
+        let run = replay(&program, config, schedule).expect("a witness can be replayed");
+        prop_assert_eq!(
+            &run.outcome,
+            outcome,
+            "{}\n{}",
+            schedule.show(&program),
+            text
+        );
+        prop_assert_eq!(run.steps.len(), schedule.0.len());
+        let read = Schedule::parse(&schedule.show(&program), &program);
+        prop_assert_eq!(read.as_ref(), Ok(schedule));
+    }
+    let once = simulate(&program, config, seed).expect("the setup does not sleep");
+    prop_assert!(naive.outcomes.contains_key(&once.run.outcome), "{text}");
+    prop_assert_eq!(&once, &simulate(&program, config, seed).expect("as before"));
+    let again =
+        replay(&program, config, &once.schedule).expect("what was simulated can be replayed");
+    prop_assert_eq!(again, once.run);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_reduced_explorer_agrees_with_the_naive_one(recipe in recipe(), seed: u64) {
+        check(&recipe.text(), Config::default(), seed)?;
+    }
+
+    #[test]
+    fn and_so_under_posix(recipe in recipe(), seed: u64) {
+        let config = Config { flavor: Flavor::Posix, ..Config::default() };
+        check(&recipe.text(), config, seed)?;
+    }
+}
