@@ -6,13 +6,14 @@
 use crate::clause::*;
 use crate::fd::{change_mode, change_owner, status};
 use crate::kernel::{Credentials, Cx, FileKind, Invocation, Kernel, ObjId};
+use crate::pipe::Pipe;
 use scenario::{Bits, Data, Errno, Sys, TaskId, Value, constants::*};
 use std::collections::BTreeMap;
 
 /// The longest name of a directory entry, in bytes.
 const NAME_MAX: usize = 255;
 /// The longest path, in bytes, its final NUL counted.
-const PATH_MAX: usize = 4096;
+pub(super) const PATH_MAX: usize = 4096;
 /// Symbolic links followed in one resolution.
 const LINKS_MAX: usize = 40;
 
@@ -294,19 +295,21 @@ impl Kernel {
         if !dir.permits(who, 3) {
             return Err(Errno::EACCES);
         }
-        let mut mode = match content {
-            Content::Symlink(_) => 0o777,
-            _ => mode & !process.umask,
-        };
+        let is_dir = matches!(content, Content::Directory { .. });
+        let mut mode = mode;
         let mut gid = who.gid;
         if dir.mode & 0o2000 != 0 {
             gid = dir.gid;
-            if let Content::Directory { .. } = content {
+            if is_dir {
                 mode |= 0o2000;
             } else if mode & 0o2010 == 0o2010 && !who.privileged() && who.gid != gid {
+                // Looked at before the umask takes bits away.
                 cx.cite(FIFO_004);
                 mode &= !0o2000;
             }
+        }
+        if !matches!(content, Content::Symlink(_)) {
+            mode &= !process.umask;
         }
         let id = self.new_id(task);
         self.inodes
@@ -343,6 +346,17 @@ impl Kernel {
         }
     }
 
+    /// Losing a name is nothing to those who sleep in an open of the FIFO.
+    fn cite_sleeping_openers(&self, inode: ObjId, cx: &mut Cx) {
+        if self
+            .pipes
+            .find(inode)
+            .is_some_and(Pipe::has_sleeping_openers)
+        {
+            cx.cite(FIFO_037);
+        }
+    }
+
     /// Whether these credentials may take a name out of the directory.
     fn may_remove(&self, task: TaskId, found: &Found, inode: ObjId) -> Result<(), Errno> {
         let who = self.process_of(task).credentials;
@@ -370,6 +384,7 @@ pub(crate) fn name_call(
     match call.sys {
         Sys::Mkfifo => make_fifo(k, task, cwd, path, call.bits(1) as u32, cx),
         Sys::Mknod => {
+            // The device number means nothing for a FIFO.
             cx.cite(FIFO_003);
             make_fifo(k, task, cwd, path, call.bits(1) as u32, cx)
         }
@@ -447,7 +462,10 @@ pub(crate) fn name_call(
             if k.inodes.get(inode).entries().is_ok() {
                 return Err(Errno::EISDIR);
             }
-            cx.cite(FIFO_016);
+            if k.pipes.find(inode).is_some() {
+                cx.cite(FIFO_016);
+            }
+            k.cite_sleeping_openers(inode, cx);
             k.unlink(found.dir, &found.name);
             Ok(Value::ZERO)
         }
@@ -478,6 +496,7 @@ pub(crate) fn name_call(
                 return Err(Errno::EACCES);
             }
             cx.cite(FIFO_012);
+            k.cite_sleeping_openers(inode, cx);
             k.inodes.get_mut(inode).links += 1;
             if to.inode.is_some() {
                 k.unlink(to.dir, &to.name);
@@ -490,8 +509,10 @@ pub(crate) fn name_call(
             Ok(Value::ZERO)
         }
         Sys::Chmod => {
-            cx.cite(FIFO_018);
             let inode = k.lookup(task, path)?;
+            if k.pipes.find(inode).is_some() {
+                cx.cite(FIFO_018);
+            }
             change_mode(k, task, inode, call.bits(1) as u32)
         }
         Sys::Chown => {
@@ -500,9 +521,6 @@ pub(crate) fn name_call(
         }
         Sys::Stat => {
             let inode = k.lookup(task, path)?;
-            cx.cite(FIFO_001);
-            cx.cite(FIFO_002);
-            cx.cite(FIFO_004);
             Ok(status(k, inode))
         }
         Sys::Truncate => {
@@ -523,13 +541,14 @@ pub(crate) fn name_call(
             }
         }
         Sys::Execve => {
+            // Nothing here is a program: FIFOs and directories never are, and no regular file holds one.
             let inode = k.lookup(task, path)?;
-            cx.cite(FIFO_021);
-            let _ = inode;
+            if k.inodes.get(inode).content == Content::Fifo {
+                cx.cite(FIFO_021);
+            }
             Err(Errno::EACCES)
         }
         Sys::Umask => {
-            cx.cite(FIFO_001);
             let old =
                 std::mem::replace(&mut k.process_mut(task).umask, call.bits(0) as u32 & 0o777);
             Ok(Value::Bits(Bits::Mode, u64::from(old)))
@@ -567,7 +586,11 @@ fn make_fifo(
     cx.cite(if made.is_ok() { FIFO_001 } else { FIFO_009 });
     made?;
     cx.cite(FIFO_002);
-    cx.cite(FIFO_003);
-    cx.cite(FIFO_004);
+    if !k.process_of(task).credentials.privileged() {
+        cx.cite(FIFO_003);
+    }
+    if mode & 0o7000 != 0 {
+        cx.cite(FIFO_004);
+    }
     Ok(Value::ZERO)
 }

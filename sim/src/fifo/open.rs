@@ -99,10 +99,7 @@ fn by_descriptor(
         Sys::Reopen => (task, call.int(0)),
         _ => (call.task(0).ok_or(Errno::ENOENT)?, call.int(1)),
     };
-    if matches!(
-        k.task(owner).state,
-        State::NotStarted | State::Ended(_)
-    ) {
+    if matches!(k.task(owner).state, State::NotStarted | State::Ended(_)) {
         return Err(Errno::ENOENT);
     }
     // Who has changed its user id may look at no other process, and no other such process at it.
@@ -392,7 +389,9 @@ fn cite_arrival(k: &Kernel, pipe: ObjId, reader: bool, writer: bool, cx: &mut Cx
         _ => false,
     };
     for task in &k.tasks {
-        if let State::Sleeping { op, woken: true, .. } = &task.state
+        if let State::Sleeping {
+            op, woken: true, ..
+        } = &task.state
             && overlooks(op)
         {
             cx.cite(PIPE_103);
@@ -505,7 +504,11 @@ impl OpenOp {
     /// Its task has ended.
     pub(crate) fn abandon(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
         let p = k.pipes.get(self.pipe);
-        let now = if self.reader { p.writer_opens } else { p.reader_opens };
+        let now = if self.reader {
+            p.writer_opens
+        } else {
+            p.reader_opens
+        };
         if now == self.seen {
             return self.withdraw(k, task, cx);
         }

@@ -3,8 +3,8 @@
 use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State};
 use crate::clause::*;
 use crate::fingerprint::Shared;
-use crate::signal::Dispositions;
-use scenario::{End, Errno, Handled, Signal, TaskId, Value, constants::*};
+use crate::signal::{ChildCode, Dispositions, SigSet};
+use scenario::{End, Errno, Handled, Signal, TaskId, constants::*};
 
 /// A descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +54,10 @@ pub struct Process {
     pub dispositions: Dispositions,
     /// Signals sent to the process.
     pub pending: Vec<Handled>,
+    /// This signal ends it; its threads have yet to notice.
+    pub exiting: Option<Signal>,
+    /// It was continued, and its parent has yet to be told.
+    pub continued: bool,
     /// It ended so.
     pub ended: Option<End>,
 }
@@ -78,6 +82,8 @@ impl Process {
             cwd: root,
             dispositions: Dispositions::default(),
             pending: Vec::new(),
+            exiting: None,
+            continued: false,
             ended: None,
         }
     }
@@ -195,6 +201,7 @@ impl Kernel {
         let mut process = self.process_of(task).clone();
         process.parent = Some(self.task(task).process);
         process.pending.clear();
+        process.exiting = None;
         process.reserved.clear();
         for descriptor in process.fds.iter().flatten() {
             self.files.get_mut(descriptor.file).descriptors += 1;
@@ -225,6 +232,7 @@ impl Kernel {
             self.end_process(leader, End::Exited(status), cx);
         } else {
             self.end_task(task, End::Exited(status), cx);
+            self.retarget(task, SigSet(u64::MAX));
         }
     }
 
@@ -253,17 +261,12 @@ impl Kernel {
             cx.cite(FD_022);
         }
         self.close_all(leader, cx);
-        if let Some(parent) = self.process_of(leader).parent {
-            let code = match end {
-                End::Exited(_) => 1, // CLD_EXITED
-                _ => 2,              // CLD_KILLED
-            };
-            let info = Handled {
-                signal: Signal::SIGCHLD,
-                code: Value::Int(code),
-                sender: Value::Task(leader),
-            };
-            self.send_to_process(parent, info);
-        }
+        self.tell_parent(
+            leader,
+            match end {
+                End::Exited(_) => ChildCode::Exited,
+                _ => ChildCode::Killed,
+            },
+        );
     }
 }

@@ -1,0 +1,261 @@
+//! Delivery: on the way back to its own code, a task takes its signals.
+//!
+//! All that can be delivered is taken first, each signal with a handler as a frame on the stack; then
+//! the bodies run, the last frame's first. What ends or stops the process does so before any body
+//! has run:
+//!
+//! ```text
+//! pending   SIGUSR1 (handler), SIGUSR2 (handler), SIGTSTP (default)
+//! taken     frame SIGUSR1 │ frame SIGUSR2 on top │ stopped … continued │ body SIGUSR2, body SIGUSR1
+//! ```
+
+use super::{ChildCode, SigSet, Usual};
+use crate::clause::*;
+use crate::kernel::{Cx, Effect, Kernel, Restart, Seen, State, Then};
+use scenario::{End, Errno, Handled, Signal, Sys, TaskId, constants::*};
+
+/// A handler that will run, and the mask that comes back when it returns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    info: Handled,
+    mask: SigSet,
+}
+
+/// What a task does about a signal.
+enum Action {
+    /// Nothing.
+    Nothing,
+    /// Its handler runs.
+    Handle(u64),
+    /// Its process stops.
+    Stop,
+    /// Its process ends.
+    Die,
+}
+
+impl Kernel {
+    /// Takes the next signal that the task does not block: its own before the process's, of each
+    /// the fault signals first, then the lowest number.
+    fn dequeue(&mut self, task: TaskId, cx: &mut Cx) -> Option<Handled> {
+        let mask = self.task(task).mask;
+        let fault = |s: Signal| matches!(s.0, 4 | 5 | 7 | 8 | 11 | 31);
+        let next = |list: &[Handled]| {
+            list.iter()
+                .enumerate()
+                .filter(|(_, h)| !mask.contains(h.signal))
+                .min_by_key(|(at, h)| (!fault(h.signal), h.signal, *at))
+                .map(|(at, _)| at)
+        };
+        let private = next(&self.task(task).pending);
+        let shared = next(&self.process_of(task).pending);
+        if let Some(at) = private {
+            if shared.is_some() {
+                cx.cite(SIG_033);
+            }
+            let pending = &mut self.task_mut(task).pending;
+            cite_order(pending, at, mask, cx);
+            return Some(pending.remove(at));
+        }
+        let pending = &mut self.process_mut(task).pending;
+        cite_order(pending, shared?, mask, cx);
+        Some(pending.remove(shared?))
+    }
+
+    fn action_of(&self, leader: TaskId, signal: Signal) -> Action {
+        let disposition = self.process(leader).dispositions.get(signal);
+        match (disposition.handler, Usual::of(signal)) {
+            (SIG_IGN, _) | (SIG_DFL, Usual::Ignore | Usual::Continue) => Action::Nothing,
+            (SIG_DFL, Usual::Stop) => Action::Stop,
+            (SIG_DFL, Usual::Terminate | Usual::Core) => Action::Die,
+            _ => Action::Handle(disposition.flags),
+        }
+    }
+
+    /// On the way back to its own code, a task takes its signals; then it goes on with `then`.
+    pub(crate) fn deliver(&mut self, task: TaskId, mut then: Then, cx: &mut Cx) {
+        let leader = self.task(task).process;
+        if std::mem::take(&mut self.process_mut(leader).continued) {
+            cx.cite(SIG_122);
+            self.tell_parent(leader, ChildCode::Continued);
+        }
+        loop {
+            if let Some(signal) = self.process(leader).exiting {
+                return self.die(task, leader, signal, cx);
+            }
+            if self.task(task).stopping {
+                return self.stop(task, leader, then, cx);
+            }
+            if let Some(info) = self.dequeue(task, cx) {
+                let signal = info.signal;
+                match self.action_of(leader, signal) {
+                    Action::Nothing => cx.cite(SIG_016),
+                    Action::Die => return self.die(task, leader, signal, cx),
+                    Action::Stop => self.stop_all(leader, cx),
+                    Action::Handle(flags) => self.push_frame(task, info, flags, &mut then, cx),
+                }
+            } else if let Some(frame) = self.task_mut(task).frames.pop() {
+                let t = self.task_mut(task);
+                t.mask = frame.mask;
+                t.told = true;
+                cx.effects.push(Effect {
+                    task,
+                    what: Seen::Handle(frame.info),
+                });
+            } else {
+                break;
+            }
+        }
+        let t = self.task_mut(task);
+        t.told = false;
+        t.state = State::Idle;
+        match then {
+            Then::Idle => {}
+            Then::Return(value) => cx.effects.push(Effect {
+                task,
+                what: Seen::Return(value),
+            }),
+            Then::Restart(call, _) => self.restart(task, call, cx),
+        }
+    }
+
+    /// A signal with a handler becomes a frame.
+    fn push_frame(
+        &mut self,
+        task: TaskId,
+        info: Handled,
+        flags: u64,
+        then: &mut Then,
+        cx: &mut Cx,
+    ) {
+        let leader = self.task(task).process;
+        let signal = info.signal;
+        if signal == Signal::SIGPIPE {
+            cx.cite(PIPE_052);
+        }
+        if flags & SA_RESETHAND != 0 {
+            cx.cite(SIG_022);
+            self.process_mut(leader)
+                .dispositions
+                .set(signal, Default::default());
+        }
+        // The first handler decides what becomes of a disturbed call.
+        if let Then::Restart(call, kind) = then {
+            cite_interrupted(call.sys, *kind, flags, cx);
+            let restarts = *kind == Restart::UnlessHandler && flags & SA_RESTART != 0;
+            if !restarts {
+                *then = Then::Return(Errno::EINTR.into());
+            }
+        }
+        let mask = self.task(task).mask;
+        if !self.task(task).frames.is_empty() {
+            cx.cite(SIG_035);
+        }
+        self.task_mut(task).frames.push(Frame { info, mask });
+        if flags & SA_NODEFER == 0 {
+            cx.cite(SIG_018);
+            self.task_mut(task).mask = mask.with(signal);
+            self.retarget(task, SigSet::default().with(signal));
+        } else {
+            cx.cite(SIG_020);
+        }
+    }
+
+    /// The process ends; no handler that waits to run does.
+    fn die(&mut self, task: TaskId, leader: TaskId, signal: Signal, cx: &mut Cx) {
+        cx.cite(match (signal, Usual::of(signal)) {
+            (Signal::SIGPIPE, _) => PIPE_052,
+            (Signal::SIGKILL, _) => SIG_038,
+            (_, Usual::Core) => SIG_003,
+            _ => SIG_002,
+        });
+        if !self.task(task).frames.is_empty() {
+            cx.cite(SIG_202);
+        }
+        for t in self.threads_of(leader) {
+            let t = self.task_mut(t);
+            t.frames.clear();
+            (t.told, t.stopping) = (false, false);
+        }
+        self.end_process(leader, End::Killed(signal), cx);
+    }
+
+    /// A stop signal stops every thread of the process, each where it is.
+    fn stop_all(&mut self, leader: TaskId, cx: &mut Cx) {
+        let threads = self.threads_of(leader);
+        if threads.len() > 1 {
+            cx.cite(SIG_110);
+        }
+        for t in threads {
+            let t = self.task_mut(t);
+            t.stopping = !matches!(t.state, State::Stopped { .. });
+        }
+    }
+
+    /// One thread stops.
+    fn stop(&mut self, task: TaskId, leader: TaskId, then: Then, cx: &mut Cx) {
+        cx.cite(SIG_004);
+        if let Then::Restart(call, kind) = &then {
+            cite_stopped(call.sys, *kind, cx);
+        }
+        if !self.task(task).frames.is_empty() {
+            cx.cite(SIG_202);
+        }
+        let t = self.task_mut(task);
+        (t.stopping, t.told) = (false, false);
+        t.state = State::Stopped { then, woken: false };
+        let threads = self.threads_of(leader);
+        let all = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
+        if threads.iter().all(all) {
+            self.tell_parent(leader, ChildCode::Stopped);
+        }
+    }
+}
+
+/// Cites why this signal comes before the others that wait with it.
+fn cite_order(pending: &[Handled], at: usize, mask: SigSet, cx: &mut Cx) {
+    let signal = pending[at].signal;
+    let mut others = pending
+        .iter()
+        .enumerate()
+        .filter(|(i, h)| *i != at && !mask.contains(h.signal));
+    if others.clone().any(|(_, h)| h.signal == signal) {
+        cx.cite(SIG_032);
+    }
+    if others.any(|(_, h)| h.signal != signal) {
+        cx.cite(SIG_034);
+    }
+}
+
+/// Cites what a handler does to the call that it disturbed.
+fn cite_interrupted(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) {
+    match (kind, sys) {
+        (Restart::NoHandler, _) => {
+            cx.cite(SIG_106);
+            cx.cite(READY_022);
+        }
+        (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => {
+            cx.cite(SIG_105);
+            cx.cite(FIFO_036);
+        }
+        _ => {
+            cx.cite(SIG_105);
+            cx.cite(PIPE_104);
+        }
+    }
+    if flags & SA_RESTART != 0 && kind == Restart::UnlessHandler {
+        cx.cite(PIPE_101);
+    }
+}
+
+/// Cites what a stop does to the call that it disturbed.
+fn cite_stopped(sys: Sys, kind: Restart, cx: &mut Cx) {
+    cx.cite(SIG_107);
+    match (kind, sys) {
+        (Restart::NoHandler, _) => cx.cite(READY_023),
+        (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_035),
+        _ => {
+            cx.cite(PIPE_107);
+            cx.cite(PIPE_101);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Generation: a signal is sent to a thread or to a process.
+//!
+//! A signal for a process waits in one place for all its threads, and whichever of them looks first
+//! takes it; but only one is *told* of it, so that the calls of the others are not disturbed.
+
+use super::{SigSet, Usual};
+use crate::kernel::{Kernel, State};
+use scenario::{Handled, Signal, TaskId, Value, constants::*};
+
+/// What became of a signal that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is ignored, and was dropped.
+    Dropped,
+    /// It became pending.
+    Pending,
+    /// It waits already, and this one is lost.
+    Merged,
+    /// The process it was for has ended.
+    Late,
+}
+
+impl Kernel {
+    /// Whether the task has started and has not ended.
+    pub(super) fn is_alive(&self, task: TaskId) -> bool {
+        !matches!(self.task(task).state, State::NotStarted | State::Ended(_))
+    }
+
+    /// Sends a signal to one task.
+    pub(crate) fn send_to_task(&mut self, task: TaskId, info: Handled) -> Sent {
+        match self.is_alive(task) {
+            true => self.send(task, info, true),
+            false => Sent::Late,
+        }
+    }
+
+    /// Sends a signal to a process.
+    pub(crate) fn send_to_process(&mut self, leader: TaskId, info: Handled) -> Sent {
+        match self.process(leader).ended {
+            None => self.send(leader, info, false),
+            Some(_) => Sent::Late,
+        }
+    }
+
+    fn send(&mut self, task: TaskId, info: Handled, private: bool) -> Sent {
+        let leader = self.task(task).process;
+        let signal = info.signal;
+        match Usual::of(signal) {
+            // Continuing happens when the signal is sent, whatever is then done with it, and
+            // takes pending stop signals away; a stop signal takes SIGCONT away.
+            Usual::Continue => {
+                self.forget(leader, |s| Usual::of(s) == Usual::Stop);
+                self.wake_stopped(leader);
+            }
+            Usual::Stop => self.forget(leader, |s| s == Signal::SIGCONT),
+            _ => {}
+        }
+        let blocked = self.task(task).mask.contains(signal);
+        if !blocked && self.process(leader).dispositions.ignore(signal) {
+            return Sent::Dropped;
+        }
+        let list = if private {
+            &mut self.task_mut(task).pending
+        } else {
+            &mut self.process_mut(leader).pending
+        };
+        if !signal.is_realtime() && list.iter().any(|h| h.signal == signal) {
+            return Sent::Merged;
+        }
+        list.push(info);
+        let candidates = match private {
+            true => vec![task],
+            false => self.threads_of(leader),
+        };
+        // The first thread comes first.
+        if let Some(told) = candidates.into_iter().find(|t| self.wants(*t, signal)) {
+            let fatal = Usual::of(signal) == Usual::Terminate
+                && self.process(leader).dispositions.get(signal).handler == SIG_DFL;
+            if fatal {
+                // Death does not wait for its turn among other signals.
+                self.process_mut(leader).exiting.get_or_insert(signal);
+            }
+            self.task_mut(told).told = true;
+        }
+        Sent::Pending
+    }
+
+    /// Whether a signal for its process may be this thread's to take.
+    fn wants(&self, task: TaskId, signal: Signal) -> bool {
+        let stopped = matches!(self.task(task).state, State::Stopped { .. });
+        !self.task(task).mask.contains(signal)
+            && (signal == Signal::SIGKILL || !stopped && !self.signal_pending(task))
+    }
+
+    /// SIGCONT: whoever is stopped goes on, and nobody stops who was to.
+    fn wake_stopped(&mut self, leader: TaskId) {
+        let threads = self.threads_of(leader);
+        let is_stopped = |k: &Kernel, t: &TaskId| {
+            matches!(k.task(*t).state, State::Stopped { woken: false, .. })
+        };
+        if !threads.is_empty() && threads.iter().all(|t| is_stopped(self, t)) {
+            self.process_mut(leader).continued = true;
+        }
+        for t in threads {
+            self.task_mut(t).stopping = false;
+            if let State::Stopped { woken, .. } = &mut self.task_mut(t).state {
+                *woken = true;
+            }
+        }
+    }
+
+    /// Throws pending signals away.
+    pub(super) fn forget(&mut self, leader: TaskId, which: impl Fn(Signal) -> bool) {
+        self.process_mut(leader)
+            .pending
+            .retain(|h| !which(h.signal));
+        for t in self.threads_of(leader) {
+            self.task_mut(t).pending.retain(|h| !which(h.signal));
+            if !self.has_deliverable(t) {
+                self.task_mut(t).told = false;
+            }
+        }
+    }
+
+    /// The task has come to block these signals, or has ended: those of its process that it was
+    /// told of are another thread's.
+    pub(crate) fn retarget(&mut self, task: TaskId, blocked: SigSet) {
+        let leader = self.task(task).process;
+        let waiting: Vec<Signal> = self
+            .process(leader)
+            .pending
+            .iter()
+            .map(|h| h.signal)
+            .collect();
+        for signal in waiting.into_iter().filter(|s| blocked.contains(*s)) {
+            let threads = self.threads_of(leader).into_iter();
+            if let Some(told) = threads
+                .filter(|t| *t != task)
+                .find(|t| self.wants(*t, signal))
+            {
+                self.task_mut(told).told = true;
+            }
+        }
+    }
+
+    /// A process ended, stopped or was continued: its parent gets SIGCHLD, unless it wants none.
+    pub(crate) fn tell_parent(&mut self, leader: TaskId, code: ChildCode) {
+        let Some(parent) = self.process(leader).parent else {
+            return;
+        };
+        let disposition = self.process(parent).dispositions.get(Signal::SIGCHLD);
+        let lives_on = matches!(code, ChildCode::Stopped | ChildCode::Continued);
+        if disposition.handler == SIG_IGN || lives_on && disposition.flags & SA_NOCLDSTOP != 0 {
+            return;
+        }
+        let info = Handled {
+            signal: Signal::SIGCHLD,
+            code: Value::Int(code as i64),
+            sender: Value::Task(leader),
+        };
+        self.send_to_process(parent, info);
+    }
+}
+
+/// What SIGCHLD tells of a child, as its `si_code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i64)]
+pub(crate) enum ChildCode {
+    /// `CLD_EXITED`
+    Exited = 1,
+    /// `CLD_KILLED`
+    Killed = 2,
+    /// `CLD_STOPPED`
+    Stopped = 5,
+    /// `CLD_CONTINUED`
+    Continued = 6,
+}

@@ -1,0 +1,1 @@
+//! Signals, told step by step.
