@@ -14,6 +14,9 @@ pub struct ModelRun {
     pub outcomes: BTreeSet<Outcome>,
     /// How often the program ran.
     pub executions: usize,
+    /// The schedules of the kernel's steps that these were, each counted once. 0 for a protocol,
+    /// which has many locks and no such schedule.
+    pub schedules: usize,
     /// Whether every schedule was covered.
     pub complete: bool,
     /// If not, why.
@@ -203,6 +206,7 @@ impl Record {
         Ok(ModelRun {
             outcomes: inner.outcomes.keys().cloned().collect(),
             executions: inner.executions,
+            schedules: inner.schedules.len(),
             complete: incomplete_because.is_none(),
             incomplete_because,
             witnesses: inner.outcomes.clone(),

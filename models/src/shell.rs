@@ -19,12 +19,12 @@
 //!
 //! A signal reaches a task that runs its own code at a time of nobody's choosing: between its calls,
 //! while others run. So each task that a signal may reach has a second thread, its *interrupt*,
-//! which waits until a signal is pending and delivers it:
+//! which comes to life when a signal is pending, and delivers it:
 //!
 //! ```text
-//! killer            lock  kill  notify  unlock
-//! victim                                        lock  write "a": done, and dies on the way back
-//! victim interrupt  wait ..................................... (or comes first: no write)
+//! killer         lock  kill  unlock
+//! victim                             lock  write "a": done, and dies on the way back
+//! its interrupt                 start ............ (or it gets the lock first: no write)
 //! ```
 //!
 //! What the shell cannot show: anything below a step of the pure kernel. That a wake-up is not lost
@@ -76,7 +76,7 @@ struct Core {
     running: usize,
     /// Whether each thread sleeps, not yet woken.
     asleep: Vec<bool>,
-    /// Whether each task has its thread.
+    /// Whether each thread was started.
     started: Vec<bool>,
     /// No step will come any more.
     over: bool,
@@ -134,6 +134,19 @@ impl Plan {
         Ok(run)
     }
 
+    /// The threads that now have something to do for the first time. They count as running.
+    fn ready(&self, core: &mut Core) -> Vec<Seat> {
+        let is_ready = |&seat: &Seat| {
+            !core.started[seat] && self.step(&core.system, self.role(seat)).is_some()
+        };
+        let ready: Vec<Seat> = (1..self.seats()).filter(is_ready).collect();
+        for &seat in &ready {
+            core.started[seat] = true;
+            core.running += 1;
+        }
+        ready
+    }
+
     /// What the thread may do next.
     fn step(&self, system: &System, role: Role) -> Option<Step> {
         let kernel = system.kernel();
@@ -184,36 +197,20 @@ fn interrupted(program: &Program) -> Vec<TaskId> {
         .collect()
 }
 
-impl Core {
-    /// The tasks that the kernel has started and that have no thread yet; they get one.
-    fn newly_started(&mut self) -> Vec<Seat> {
-        let kernel = self.system.kernel();
-        let is_new =
-            |&t: &usize| !self.started[t] && !matches!(kernel.tasks[t].state, State::NotStarted);
-        let new: Vec<_> = (1..self.started.len()).filter(is_new).collect();
-        for &task in &new {
-            self.started[task] = true;
-            self.running += 1;
-        }
-        new
-    }
-}
-
 impl<R: Runtime> Shell<R> {
     /// Runs the program once. With `host`, this thread is one of the program's too.
     fn execute(plan: &Arc<Plan>, host: bool) {
-        let (tasks, seats) = (plan.program.tasks.len(), plan.seats());
+        let seats = plan.seats();
         let mut core = Core {
             system: plan.start.clone(),
             schedule: Vec::new(),
             events: Vec::new(),
-            running: seats - tasks,
+            running: 0,
             asleep: vec![false; seats],
-            started: vec![false; tasks],
+            started: vec![false; seats],
             over: false,
         };
-        let mut first = core.newly_started();
-        first.extend(tasks..seats);
+        let mut first = plan.ready(&mut core);
         let shell = Arc::new(Shell::<R> {
             plan: plan.clone(),
             core: R::mutex(core),
@@ -227,7 +224,7 @@ impl<R: Runtime> Shell<R> {
             }
         }
         if let Some(seat) = own {
-            shell.run(seat);
+            shell.run(seat, R::lock(&shell.core));
         }
         loop {
             let next = shell.threads().pop();
@@ -245,7 +242,7 @@ impl<R: Runtime> Shell<R> {
     /// Starts a thread that is counted as running already; tells whether there was one to be had.
     fn start(self: &Arc<Self>, seat: Seat) -> bool {
         let own = self.clone();
-        match R::spawn(move || own.run(seat)) {
+        match R::spawn(move || own.run(seat, R::enter(&own.core))) {
             Ok(thread) => self.threads().push(thread),
             Err(e) => {
                 let why = format!("cannot start a thread: {e}");
@@ -257,10 +254,9 @@ impl<R: Runtime> Shell<R> {
     }
 
     /// The life of a thread.
-    fn run(self: &Arc<Self>, seat: Seat) {
+    fn run<'a>(self: &'a Arc<Self>, seat: Seat, mut core: R::Guard<'a, Core>) {
         let role = self.plan.role(seat);
         let (Role::Task(task) | Role::Interrupt(task)) = role;
-        let mut core = R::lock(&self.core);
         while !core.over && !matches!(core.system.kernel().task(task).state, State::Ended(_)) {
             let Some(step) = self.plan.step(&core.system, role) else {
                 core = self.sleep(core, seat);
@@ -305,7 +301,7 @@ impl<R: Runtime> Shell<R> {
         }
         core.schedule.push(action);
         core.events.extend(taken.events);
-        for seat in core.newly_started() {
+        for seat in self.plan.ready(core) {
             if !self.start(seat) {
                 core.running -= 1;
             }

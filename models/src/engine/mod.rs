@@ -112,3 +112,61 @@ pub(crate) fn std_run(
     })?;
     Ok(Some(format!("{rounds} runs on plain threads")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Runtime;
+    use crate::runtime::loom::Loom;
+    use crate::runtime::shuttle::Shuttle;
+    use std::panic;
+
+    /// Two threads that wait for a third, which panics.
+    fn broken<R: Runtime>() {
+        let pair = Arc::new((R::mutex(()), R::condvar()));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let pair = pair.clone();
+                R::spawn(move || drop(R::wait(&pair.1, R::enter(&pair.0)))).expect("a thread")
+            })
+            .collect();
+        let third = R::spawn(|| panic!("as it was meant to be")).expect("a thread");
+        R::join(third);
+        threads.into_iter().for_each(R::join);
+    }
+
+    /// A thread that waits for nobody.
+    fn stuck<R: Runtime>() {
+        let pair = (R::mutex(()), R::condvar());
+        drop(R::wait(&pair.1, R::lock(&pair.0)));
+    }
+
+    fn says<T: std::fmt::Debug>(result: Result<T, ModelError>, what: &str) {
+        match result {
+            Err(ModelError::Failed { why, .. }) => assert!(why.contains(what), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Neither ends the process, nor takes the panics of others for its own.
+    #[test]
+    fn a_panic_under_an_engine_is_an_error() {
+        for _ in 0..2 {
+            let record = Arc::default();
+            let shuttle = ShuttleOptions::default();
+            let loom = LoomOptions::default();
+            says(
+                loom_run(&loom, &record, broken::<Loom>),
+                "as it was meant to be",
+            );
+            says(
+                shuttle_run(&shuttle, &record, broken::<Shuttle>),
+                "as it was meant to be",
+            );
+            says(loom_run(&loom, &record, stuck::<Loom>), "deadlock");
+            says(shuttle_run(&shuttle, &record, stuck::<Shuttle>), "deadlock");
+            let own = panic::catch_unwind(|| panic!("and this is nobody's"));
+            assert!(own.is_err());
+        }
+    }
+}

@@ -126,28 +126,31 @@ struct Told {
 }
 
 /// Records what a strategy chooses, and keeps to the limits.
-struct Recorder<S> {
-    strategy: S,
+struct Recorder {
+    /// `None` once it is over.
+    strategy: Option<Box<dyn Scheduler + Send>>,
     most: usize,
     until: Instant,
     record: Arc<Record>,
     told: Arc<Told>,
 }
 
-impl<S: Scheduler> Scheduler for Recorder<S> {
+impl Scheduler for Recorder {
     fn new_execution(&mut self) -> Option<Schedule> {
-        let Some(schedule) = self.strategy.new_execution() else {
+        let Some(schedule) = self.strategy.as_mut()?.new_execution() else {
             self.told.exhausted.store(true, Ordering::Relaxed);
+            self.strategy = None;
             return None;
         };
-        if Instant::now() >= self.until {
-            self.told.late.store(true, Ordering::Relaxed);
+        let late = Instant::now() >= self.until;
+        let begun = self.told.begun.load(Ordering::Relaxed);
+        if late || begun >= self.most || self.record.failed() {
+            self.told.late.store(late, Ordering::Relaxed);
+            // A strategy that draws takes being dropped before its end for a failure, and prints.
+            std::mem::forget(self.strategy.take());
             return None;
         }
-        if self.told.begun.load(Ordering::Relaxed) >= self.most || self.record.failed() {
-            return None;
-        }
-        self.told.begun.fetch_add(1, Ordering::Relaxed);
+        self.told.begun.store(begun + 1, Ordering::Relaxed);
         RECORDING.with_borrow_mut(Vec::clear);
         Some(schedule)
     }
@@ -158,13 +161,14 @@ impl<S: Scheduler> Scheduler for Recorder<S> {
         current: Option<TaskId>,
         is_yielding: bool,
     ) -> Option<TaskId> {
-        let next = self.strategy.next_task(runnable, current, is_yielding)?;
+        let strategy = self.strategy.as_mut()?;
+        let next = strategy.next_task(runnable, current, is_yielding)?;
         RECORDING.with_borrow_mut(|r| r.push(Choice::Thread(next.into())));
         Some(next)
     }
 
     fn next_u64(&mut self) -> u64 {
-        let next = self.strategy.next_u64();
+        let next = self.strategy.as_mut().map_or(0, |s| s.next_u64());
         RECORDING.with_borrow_mut(|r| r.push(Choice::Number(next)));
         next
     }
@@ -265,7 +269,7 @@ pub(crate) fn run(
         config.max_steps = ::shuttle::MaxSteps::FailAfter(MOST_STEPS);
         config.silence_warnings = true;
         let recorder = Recorder {
-            strategy: scheduler,
+            strategy: Some(scheduler),
             most,
             until: Instant::now() + options.max_duration,
             record: writes,

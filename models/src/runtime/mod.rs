@@ -29,6 +29,11 @@ pub trait Runtime: Sized + 'static {
     /// Takes a lock.
     #[track_caller]
     fn lock<T: Send + 'static>(mutex: &Self::Mutex<T>) -> Self::Guard<'_, T>;
+    /// Takes a lock as the first thing that a thread does: nobody can tell its start from that.
+    #[track_caller]
+    fn enter<T: Send + 'static>(mutex: &Self::Mutex<T>) -> Self::Guard<'_, T> {
+        Self::lock(mutex)
+    }
     /// A new condition variable.
     fn condvar() -> Self::Condvar;
     /// Drops the lock, sleeps until it is notified, takes the lock again. It may wake for nothing.
@@ -37,10 +42,10 @@ pub trait Runtime: Sized + 'static {
         condvar: &Self::Condvar,
         guard: Self::Guard<'a, T>,
     ) -> Self::Guard<'a, T>;
-    /// Wakes one thread that waits.
+    /// Wakes one thread that waits. The caller holds the lock that goes with it.
     #[track_caller]
     fn notify_one(condvar: &Self::Condvar);
-    /// Wakes all threads that wait.
+    /// Wakes all threads that wait. The caller holds the lock that goes with them.
     #[track_caller]
     fn notify_all(condvar: &Self::Condvar);
     /// Starts a thread.
@@ -49,7 +54,7 @@ pub trait Runtime: Sized + 'static {
     /// When the operating system has none to give; only std asks it.
     #[track_caller]
     fn spawn(body: impl FnOnce() + Send + 'static) -> io::Result<Self::Thread>;
-    /// Waits for a thread to end.
+    /// Waits for a thread to end, at the end of an execution.
     #[track_caller]
     fn join(thread: Self::Thread);
     /// Lets others go first.
@@ -67,7 +72,7 @@ pub(crate) const STACK: usize = 1 << 18;
 
 /// Implements [`Runtime`] for a library that has `sync` (as `lib`) and `thread` as std has.
 macro_rules! runtime {
-    ($name:ident, choose: $choose:expr, recorded: $recorded:expr) => {
+    ($name:ident, choose: $choose:expr, recorded: $recorded:expr $(, $more:item)*) => {
         impl $crate::runtime::Runtime for $name {
             type Mutex<T: Send + 'static> = lib::Mutex<T>;
             type Guard<'a, T: Send + 'static> = lib::MutexGuard<'a, T>;
@@ -112,10 +117,8 @@ macro_rules! runtime {
                     .spawn(body)
             }
 
-            #[track_caller]
             fn join(thread: Self::Thread) {
-                // A thread that panicked has told its engine, which ends the run.
-                let _ = thread.join();
+                lib::join(thread);
             }
 
             #[track_caller]
@@ -131,6 +134,8 @@ macro_rules! runtime {
             fn recorded() -> Option<String> {
                 $recorded
             }
+
+            $($more)*
         }
     };
 }

@@ -10,7 +10,6 @@
 
 use super::runtime;
 use ::shuttle::rand::Rng;
-use ::shuttle::sync as lib;
 use ::shuttle::thread;
 use ::std::io;
 use ::std::sync::PoisonError;
@@ -24,3 +23,12 @@ runtime!(
     choose: |n| Some(::shuttle::rand::thread_rng().gen_range(0..n.max(1))),
     recorded: Some(crate::engine::recorded())
 );
+
+mod lib {
+    pub use ::shuttle::sync::{Condvar, Mutex, MutexGuard};
+
+    pub fn join(thread: ::shuttle::thread::JoinHandle<()>) {
+        // A thread that panicked has told its engine, which ends the run.
+        let _ = thread.join();
+    }
+}

@@ -5,7 +5,6 @@
 //! there (a lost wake-up of a real condition variable) breaks here.
 
 use super::runtime;
-use ::std::sync as lib;
 use ::std::sync::PoisonError;
 use ::std::{io, thread};
 
@@ -15,3 +14,12 @@ pub struct Std;
 
 // A plain run has no source of choices; the first alternative is one of those allowed.
 runtime!(Std, choose: |_| Some(0), recorded: None);
+
+mod lib {
+    pub use ::std::sync::{Condvar, Mutex, MutexGuard};
+
+    pub fn join(thread: ::std::thread::JoinHandle<()>) {
+        // A thread that panicked has told its engine, which ends the run.
+        let _ = thread.join();
+    }
+}

@@ -1,6 +1,12 @@
 //! Scenarios small enough for loom, each about one thing that threads can get wrong.
 
-use scenario::Program;
+// Each test binary uses some of it.
+#![allow(dead_code)]
+
+use scenario::{Outcome, Program};
+use sim::kernel::Config;
+use sim::{ExploreOptions, System};
+use std::collections::{BTreeSet, HashMap};
 
 /// The programs of a text.
 pub fn programs(text: &str) -> Vec<Program> {
@@ -15,10 +21,43 @@ pub fn program(text: &str) -> Program {
 }
 
 /// The outcomes that explore finds: all of them.
-pub fn explored(program: &Program) -> std::collections::BTreeSet<scenario::Outcome> {
-    let found = sim::explore(program, &sim::ExploreOptions::default()).expect("it can be run");
-    assert!(found.complete, "{}: {:?}", program.name, found.incomplete_because);
+pub fn explored(program: &Program) -> BTreeSet<Outcome> {
+    explored_under(program, Config::default())
+}
+
+/// The same, of a kernel with this configuration.
+pub fn explored_under(program: &Program, config: Config) -> BTreeSet<Outcome> {
+    let options = ExploreOptions {
+        config,
+        ..ExploreOptions::default()
+    };
+    let found = sim::explore(program, &options).expect("it can be run");
+    assert!(
+        found.complete,
+        "{}: {:?}",
+        program.name, found.incomplete_because
+    );
     found.outcomes.into_keys().collect()
+}
+
+/// How many schedules there are: ways from the start to an end, one action at a time.
+pub fn schedules(program: &Program) -> usize {
+    fn below(program: &Program, system: &System, known: &mut HashMap<System, usize>) -> usize {
+        if let Some(&n) = known.get(system) {
+            return n;
+        }
+        let actions = system.enabled(program);
+        let mut sum = usize::from(actions.is_empty());
+        for action in &actions {
+            for (_, next, _) in system.take_each(program, action) {
+                sum += below(program, &next, known);
+            }
+        }
+        known.insert(system.clone(), sum);
+        sum
+    }
+    let (start, _) = System::start(program, Default::default()).expect("it can be run");
+    below(program, &start, &mut HashMap::new())
 }
 
 /// Every scenario here.
@@ -308,4 +347,49 @@ process killer
   write(w, "x") = 1
   kill(victim, SIGCONT) = 0
 sometimes a == "x"
+"#;
+
+/// Nothing to interleave.
+pub const ALONE: &str = r#"
+test model/alone
+"A task that reads what it wrote."
+setup
+  pipe() = [r, w]
+process one
+  write(w, "x") = 1
+  read(r, 1) = a
+always a == "x"
+"#;
+
+/// More threads than loom has.
+pub const SIX: &str = r#"
+test model/six
+"Five writers, one reader."
+setup
+  pipe() = [r, w]
+process one
+  write(w, "1") = 1
+process two
+  write(w, "2") = 1
+process three
+  write(w, "3") = 1
+process four
+  write(w, "4") = 1
+process five
+  write(w, "5") = 1
+process reader
+  read(r, 1) = a
+sometimes a == "5"
+"#;
+
+/// A setup that cannot be run.
+pub const BLOCKS_IN_SETUP: &str = r#"
+test model/blocks-in-setup
+"Nobody is there to write."
+setup
+  pipe() = [r, w]
+  read(r, 1) = a
+process one
+  close(r) = 0
+always a == ""
 "#;
