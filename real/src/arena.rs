@@ -157,7 +157,9 @@ impl Arena {
         if at == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error());
         }
-        Ok(Arena { base: (at as usize).next_multiple_of(SLOT) })
+        Ok(Arena {
+            base: (at as usize).next_multiple_of(SLOT),
+        })
     }
 
     /// The address of a task's slot.

@@ -1,9 +1,7 @@
 //! From a scenario's statements to operations in shared memory, and back from registers and
 //! buffers to values.
 
-use crate::arena::{
-    Arena, HEAP_AT, HEAP_END, HUGE, HUGES, MAX_VARS, ZONE_LEN, ZONES,
-};
+use crate::arena::{Arena, HEAP_AT, HEAP_END, HUGE, HUGES, MAX_VARS, ZONE_LEN, ZONES};
 use crate::op::{Do, Op, Out, Source, Store, Word};
 use scenario::{
     Arg, BadMemory, Bits, Class, Data, DataBuilder, Errno, Fault, Pattern, Signal, Stmt, Sys,
@@ -65,7 +63,13 @@ impl Plan {
     pub fn new<const N: usize>(nr: i64, given: [Word; N]) -> Plan {
         let mut args = [Word::Const(0); 6];
         args[..N].copy_from_slice(&given);
-        Plan { how: Do::Call, nr, args, stores: Vec::new(), decode: Decode::Int }
+        Plan {
+            how: Do::Call,
+            nr,
+            args,
+            stores: Vec::new(),
+            decode: Decode::Int,
+        }
     }
 
     /// The same, with another meaning of the result.
@@ -95,7 +99,14 @@ pub(crate) struct Build {
 impl Build {
     /// Begins with an empty slot.
     pub fn new(arena: Arena, task: usize) -> Build {
-        Build { arena, task, heap: HEAP_AT, zones: 0, huges: 0, faults: Vec::new() }
+        Build {
+            arena,
+            task,
+            heap: HEAP_AT,
+            zones: 0,
+            huges: 0,
+            faults: Vec::new(),
+        }
     }
 
     /// The address of a task's slot.
@@ -144,20 +155,22 @@ impl Build {
         self.put(&bytes)
     }
 
-    /// A buffer that starts at a page border. Of one larger than [`HUGE`] only so much is its own.
-    fn pages(&mut self, len: u64) -> Result<usize, Unsupported> {
+    /// A buffer. Of one larger than [`HUGE`] only so much is its own.
+    fn buffer(&mut self, len: u64, align: usize) -> Result<usize, Unsupported> {
         if len <= HUGE as u64 {
-            return self.alloc(len as usize, 4096);
+            return self.alloc(len as usize, align);
         }
         if self.huges == HUGES {
-            return Err(Unsupported(format!("more than {HUGES} buffers above 16 MiB")));
+            return Err(Unsupported(format!(
+                "more than {HUGES} buffers above 16 MiB"
+            )));
         }
         self.huges += 1;
         Ok(self.arena.huge(self.task, self.huges - 1))
     }
 
-    fn data(&mut self, data: &Data) -> Result<usize, Unsupported> {
-        let at = self.pages(data.len() as u64)?;
+    fn data(&mut self, data: &Data, align: usize) -> Result<usize, Unsupported> {
+        let at = self.buffer(data.len() as u64, align)?;
         write(at, data, HUGE);
         Ok(at)
     }
@@ -195,6 +208,11 @@ impl Build {
     }
 }
 
+/// Where a buffer begins: small ones share pages, since each page that is touched costs.
+const LINE: usize = 64;
+/// Where a buffer begins whose pages are handed to the kernel.
+const PAGE: usize = 4096;
+
 /// An address outside the user's range.
 pub(crate) const OUTSIDE: usize = 0xffff_8000_0000_0000;
 
@@ -222,7 +240,9 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     fn arg(&self, i: usize) -> Result<&Arg, Unsupported> {
-        self.args.get(i).ok_or_else(|| Unsupported(format!("argument {} is missing", i + 1)))
+        self.args
+            .get(i)
+            .ok_or_else(|| Unsupported(format!("argument {} is missing", i + 1)))
     }
 
     /// An argument that goes into a register.
@@ -234,14 +254,18 @@ impl Call<'_> {
     pub fn known(&self, i: usize) -> Result<&Value, Unsupported> {
         match self.arg(i)? {
             Arg::Value(v) => Ok(v),
-            _ => Err(Unsupported("an argument that must be written out is a name".into())),
+            _ => Err(Unsupported(
+                "an argument that must be written out is a name".into(),
+            )),
         }
     }
 
     /// The number of such an argument.
     pub fn known_number(&self, i: usize) -> Result<i64, Unsupported> {
         let value = self.known(i)?;
-        value.number().ok_or_else(|| Unsupported(format!("`{value}` is not a number")))
+        value
+            .number()
+            .ok_or_else(|| Unsupported(format!("`{value}` is not a number")))
     }
 
     /// The parts of a list.
@@ -263,14 +287,15 @@ impl Call<'_> {
     /// Bytes to take: their address and their count.
     pub fn bytes(&mut self, i: usize) -> Result<(Word, Word), Unsupported> {
         let arg = self.arg(i)?.clone();
-        self.bytes_in(&arg)
+        self.bytes_in(&arg, LINE)
     }
 
-    fn bytes_in(&mut self, arg: &Arg) -> Result<(Word, Word), Unsupported> {
+    fn bytes_in(&mut self, arg: &Arg, align: usize) -> Result<(Word, Word), Unsupported> {
         Ok(match arg {
-            Arg::Value(Value::Data(d)) => {
-                (Word::Const(self.build.data(d)? as u64), Word::from(d.len() as i64))
-            }
+            Arg::Value(Value::Data(d)) => (
+                Word::Const(self.build.data(d, align)? as u64),
+                Word::from(d.len() as i64),
+            ),
             Arg::Value(Value::Memory(m)) => {
                 (Word::Const(self.build.bad(m)? as u64), Word::from(m.count))
             }
@@ -291,15 +316,19 @@ impl Call<'_> {
 
     fn room_in(&mut self, arg: &Arg) -> Result<(Word, Word, Piece), Unsupported> {
         let (at, len, most) = match arg {
-            Arg::Value(Value::Memory(m)) => {
-                (self.build.bad(m)?, Word::from(m.count), m.valid.len() as u64)
-            }
+            Arg::Value(Value::Memory(m)) => (
+                self.build.bad(m)?,
+                Word::from(m.count),
+                m.valid.len() as u64,
+            ),
             // A name: its number is not known, so there is room for any.
-            Arg::Var(_) => (self.build.pages(u64::MAX)?, word(arg)?, u64::MAX),
+            Arg::Var(_) => (self.build.buffer(u64::MAX, LINE)?, word(arg)?, u64::MAX),
             Arg::Value(v) => {
-                let n = v.number().ok_or_else(|| Unsupported(format!("`{v}` is not a count")))?;
+                let n = v
+                    .number()
+                    .ok_or_else(|| Unsupported(format!("`{v}` is not a count")))?;
                 // A negative count is one that no memory has.
-                (self.build.pages(n as u64)?, Word::from(n), n as u64)
+                (self.build.buffer(n as u64, LINE)?, Word::from(n), n as u64)
             }
             Arg::List(_) => return Err(Unsupported("a list is not a count".into())),
         };
@@ -320,8 +349,11 @@ impl Call<'_> {
 
     /// A list of bytes to take, as an array of `struct iovec`. Each begins at a page border.
     pub fn chunks(&mut self, i: usize, plan: &mut Vec<Store>) -> Result<Vector, Unsupported> {
-        let segments =
-            self.items(i)?.iter().map(|a| self.bytes_in(a)).collect::<Result<Vec<_>, _>>()?;
+        let segments = self
+            .items(i)?
+            .iter()
+            .map(|a| self.bytes_in(a, PAGE))
+            .collect::<Result<Vec<_>, _>>()?;
         self.vector(&segments, Vec::new(), plan)
     }
 
@@ -332,12 +364,17 @@ impl Call<'_> {
         stores: &mut Vec<Store>,
     ) -> Result<Vector, Unsupported> {
         let constant = |w: &Word| if let Word::Const(n) = *w { n } else { 0 };
-        let raw: Vec<u64> =
-            segments.iter().flat_map(|(at, len)| [constant(at), constant(len)]).collect();
+        let raw: Vec<u64> = segments
+            .iter()
+            .flat_map(|(at, len)| [constant(at), constant(len)])
+            .collect();
         let at = self.build.put(&raw)?;
         for (n, (_, len)) in segments.iter().enumerate() {
             if !matches!(len, Word::Const(_)) {
-                stores.push(Store { at: at + n * 16 + 8, word: *len });
+                stores.push(Store {
+                    at: at + n * 16 + 8,
+                    word: *len,
+                });
             }
         }
         Ok(Vector {
@@ -387,7 +424,13 @@ pub(crate) fn statement(
     bytes_of: &mut [Option<usize>],
     used: &[bool],
 ) -> Result<(Op, Decode), Unsupported> {
-    let mut call = Call { sys: stmt.sys, args: &stmt.args, build, bytes_of, thread };
+    let mut call = Call {
+        sys: stmt.sys,
+        args: &stmt.args,
+        build,
+        bytes_of,
+        thread,
+    };
     let plan = crate::call::plan(&mut call)?;
     let mut outs = Vec::new();
     collect(&stmt.expect, &plan.decode, used, bytes_of, &mut outs)?;
@@ -420,7 +463,10 @@ fn collect(
                 }
                 _ => return unsupported(),
             };
-            outs.push(Out { var: u32::from(v.0), from });
+            outs.push(Out {
+                var: u32::from(v.0),
+                from,
+            });
             Ok(())
         }
         (Pattern::List(ps), Decode::FdPair(at)) => {
@@ -428,7 +474,10 @@ fn collect(
                 if let Pattern::Bind(v) = p
                     && is_used(v)
                 {
-                    outs.push(Out { var: u32::from(v.0), from: Source::I32(at + 4 * n) });
+                    outs.push(Out {
+                        var: u32::from(v.0),
+                        from: Source::I32(at + 4 * n),
+                    });
                 }
             }
             Ok(())
@@ -521,7 +570,12 @@ unsafe fn read_pieces(pieces: &[Piece], count: u64) -> Data {
 fn stat(s: &libc::stat) -> Value {
     // FNV-1a over device and inode: the same file gives the same number, two files differ.
     let mut hash = 0x811c_9dc5u32;
-    for byte in s.st_dev.to_le_bytes().into_iter().chain(s.st_ino.to_le_bytes()) {
+    for byte in s
+        .st_dev
+        .to_le_bytes()
+        .into_iter()
+        .chain(s.st_ino.to_le_bytes())
+    {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
     Value::List(vec![
@@ -537,7 +591,13 @@ fn stat(s: &libc::stat) -> Value {
 
 /// A number as the task it names, else as a number.
 pub(crate) fn task_value(arena: Arena, tasks: usize, id: i32) -> Value {
-    let of = |t: &usize| arena.slot(*t).tid.load(std::sync::atomic::Ordering::Acquire) == id;
+    let of = |t: &usize| {
+        arena
+            .slot(*t)
+            .tid
+            .load(std::sync::atomic::Ordering::Acquire)
+            == id
+    };
     match (0..tasks).find(of) {
         Some(t) if id != 0 => Value::Task(TaskId(t as u16)),
         _ => Value::Int(i64::from(id)),

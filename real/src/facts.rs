@@ -92,22 +92,32 @@ const CAPABILITIES: &[&str] = &[
 
 /// Those that the kernel asks for in the machine's own user namespace: one that was gained with a
 /// new namespace does not count.
-const MACHINE_WIDE: &[&str] = &["CAP_SYS_RESOURCE", "CAP_SYS_NICE", "CAP_SYS_ADMIN", "CAP_IPC_LOCK"];
+const MACHINE_WIDE: &[&str] = &[
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_NICE",
+    "CAP_SYS_ADMIN",
+    "CAP_IPC_LOCK",
+];
 
 impl Facts {
     /// Whether a namespace is there.
     pub fn has_namespace(&self, name: &str) -> bool {
-        self.namespaces.iter().any(|n| n.name == name && n.refused.is_none())
+        self.namespaces
+            .iter()
+            .any(|n| n.name == name && n.refused.is_none())
     }
 
-    /// Whether nothing that a scenario does can reach the machine.
+    /// Whether no process or file of the machine can be reached.
     pub fn is_closed(&self) -> bool {
-        ["pid", "ipc", "mount", "net"].iter().all(|n| self.has_namespace(n))
+        self.has_namespace("pid") && self.has_namespace("mount")
     }
 
     /// The kernel's version: major and minor.
     pub fn version(&self) -> (u32, u32) {
-        let mut numbers = self.release.split(['.', '-']).map(|n| n.parse().unwrap_or(0));
+        let mut numbers = self
+            .release
+            .split(['.', '-'])
+            .map(|n| n.parse().unwrap_or(0));
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }
 
@@ -167,7 +177,7 @@ impl Facts {
     }
 }
 
-/// Refuses what could reach out of a sandbox that lacks namespaces.
+/// Refuses what could reach processes and files of the machine.
 fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
     let lacking: Vec<_> = facts
         .namespaces
@@ -175,12 +185,18 @@ fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
         .filter_map(|n| n.refused.as_ref().map(|why| format!("{} ({why})", n.name)))
         .collect();
     let refuse = |what: &str| {
-        Err(Skip(format!("{what}, and the sandbox lacks namespaces: {}", lacking.join(", "))))
+        Err(Skip(format!(
+            "{what}, and the sandbox lacks namespaces: {}",
+            lacking.join(", ")
+        )))
     };
     for stmt in program.tasks.iter().flat_map(|t| &t.body) {
         match stmt.sys {
             Sys::Kill | Sys::Tgkill | Sys::SetOwn
-                if !matches!(stmt.args.get(usize::from(stmt.sys == Sys::SetOwn)), Some(Arg::Value(Value::Task(_)))) =>
+                if !matches!(
+                    stmt.args.get(usize::from(stmt.sys == Sys::SetOwn)),
+                    Some(Arg::Value(Value::Task(_)))
+                ) =>
             {
                 return refuse("it signals a process by number");
             }

@@ -42,7 +42,10 @@ pub(crate) fn pread(c: &mut Call) -> Result<Plan, Unsupported> {
 /// `pwrite(fd, data, count, offset)`.
 pub(crate) fn pwrite(c: &mut Call) -> Result<Plan, Unsupported> {
     let (at, count) = c.bytes(1)?;
-    Ok(Plan::new(libc::SYS_pwrite64, [c.word(0)?, at, count, c.word(2)?]))
+    Ok(Plan::new(
+        libc::SYS_pwrite64,
+        [c.word(0)?, at, count, c.word(2)?],
+    ))
 }
 
 /// `readv(fd, buffers)`.
@@ -65,8 +68,18 @@ pub(crate) fn writev(c: &mut Call) -> Result<Plan, Unsupported> {
 pub(crate) fn preadv2(c: &mut Call) -> Result<Plan, Unsupported> {
     let mut stores = Vec::new();
     let rooms = c.rooms(1, &mut stores)?;
-    let args = [c.word(0)?, rooms.at, rooms.count, c.word(2)?, Word::Const(0), c.word(3)?];
-    let plan = Plan { stores, ..Plan::new(libc::SYS_preadv2, args) };
+    let args = [
+        c.word(0)?,
+        rooms.at,
+        rooms.count,
+        c.word(2)?,
+        Word::Const(0),
+        c.word(3)?,
+    ];
+    let plan = Plan {
+        stores,
+        ..Plan::new(libc::SYS_preadv2, args)
+    };
     Ok(plan.gives(Decode::Bytes(rooms.pieces)))
 }
 
@@ -74,8 +87,18 @@ pub(crate) fn preadv2(c: &mut Call) -> Result<Plan, Unsupported> {
 pub(crate) fn pwritev2(c: &mut Call) -> Result<Plan, Unsupported> {
     let mut stores = Vec::new();
     let chunks = c.chunks(1, &mut stores)?;
-    let args = [c.word(0)?, chunks.at, chunks.count, c.word(2)?, Word::Const(0), c.word(3)?];
-    Ok(Plan { stores, ..Plan::new(libc::SYS_pwritev2, args) })
+    let args = [
+        c.word(0)?,
+        chunks.at,
+        chunks.count,
+        c.word(2)?,
+        Word::Const(0),
+        c.word(3)?,
+    ];
+    Ok(Plan {
+        stores,
+        ..Plan::new(libc::SYS_pwritev2, args)
+    })
 }
 
 /// The kernel takes at most this many segments (`UIO_MAXIOV`); more are never looked at.
@@ -87,7 +110,13 @@ fn segments(c: &mut Call, count: i64) -> Result<(Word, Piece), Unsupported> {
     let bytes = c.build.put(&vec![b'v'; there])?;
     let raw: Vec<[u64; 2]> = (0..there).map(|n| [(bytes + n) as u64, 1]).collect();
     let at = c.build.put(&raw)?;
-    Ok((Word::Const(at as u64), Piece { at: bytes, len: there as u64 }))
+    Ok((
+        Word::Const(at as u64),
+        Piece {
+            at: bytes,
+            len: there as u64,
+        },
+    ))
 }
 
 /// `readv` with so many one-byte segments.
@@ -102,14 +131,24 @@ pub(crate) fn readv_n(c: &mut Call) -> Result<Plan, Unsupported> {
 pub(crate) fn writev_n(c: &mut Call) -> Result<Plan, Unsupported> {
     let count = c.known_number(1)?;
     let (at, _) = segments(c, count)?;
-    Ok(Plan::new(libc::SYS_writev, [c.word(0)?, at, Word::from(count)]))
+    Ok(Plan::new(
+        libc::SYS_writev,
+        [c.word(0)?, at, Word::from(count)],
+    ))
 }
 
 /// `fcntl(fd, command, argument)`, where the row has an argument.
 pub(crate) fn fcntl(c: &mut Call, command: i32) -> Result<Plan, Unsupported> {
     let takes_one = c.sys.spec().params.len() > 2;
-    let argument = if takes_one { c.word(1)? } else { Word::Const(0) };
-    Ok(Plan::new(libc::SYS_fcntl, [c.word(0)?, Word::from(i64::from(command)), argument]))
+    let argument = if takes_one {
+        c.word(1)?
+    } else {
+        Word::Const(0)
+    };
+    Ok(Plan::new(
+        libc::SYS_fcntl,
+        [c.word(0)?, Word::from(i64::from(command)), argument],
+    ))
 }
 
 /// `fcntl` that gives flags.
@@ -120,7 +159,11 @@ pub(crate) fn fcntl_bits(c: &mut Call, command: i32, bits: Bits) -> Result<Plan,
 /// `F_GETOWN`, by the command that tells a process group from an error.
 pub(crate) fn get_own(c: &mut Call) -> Result<Plan, Unsupported> {
     let owner = c.build.zeroed(8)?;
-    let args = [c.word(0)?, Word::from(i64::from(F_GETOWN_EX)), Word::Const(owner as u64)];
+    let args = [
+        c.word(0)?,
+        Word::from(i64::from(F_GETOWN_EX)),
+        Word::Const(owner as u64),
+    ];
     Ok(Plan::new(libc::SYS_fcntl, args).gives(Decode::Owner(owner)))
 }
 
@@ -134,13 +177,20 @@ pub(crate) fn set_lock(c: &mut Call) -> Result<Plan, Unsupported> {
         l_pid: 0,
     };
     let lock = c.build.put(&[lock])?;
-    let args = [c.word(0)?, Word::from(i64::from(libc::F_SETLK)), Word::Const(lock as u64)];
+    let args = [
+        c.word(0)?,
+        Word::from(i64::from(libc::F_SETLK)),
+        Word::Const(lock as u64),
+    ];
     Ok(Plan::new(libc::SYS_fcntl, args))
 }
 
 /// `ioctl` without an argument.
 pub(crate) fn ioctl(c: &mut Call, request: u64) -> Result<Plan, Unsupported> {
-    Ok(Plan::new(libc::SYS_ioctl, [c.word(0)?, Word::Const(request)]))
+    Ok(Plan::new(
+        libc::SYS_ioctl,
+        [c.word(0)?, Word::Const(request)],
+    ))
 }
 
 /// `ioctl` that stores an int.
@@ -154,13 +204,23 @@ pub(crate) fn ioctl_int(c: &mut Call, request: u64) -> Result<Plan, Unsupported>
 pub(crate) fn ioctl_on(c: &mut Call, request: u64) -> Result<Plan, Unsupported> {
     let at = c.build.zeroed(8)?;
     let args = [c.word(0)?, Word::Const(request), Word::Const(at as u64)];
-    let stores = vec![Store { at, word: c.word(1)? }];
-    Ok(Plan { stores, ..Plan::new(libc::SYS_ioctl, args) })
+    let stores = vec![Store {
+        at,
+        word: c.word(1)?,
+    }];
+    Ok(Plan {
+        stores,
+        ..Plan::new(libc::SYS_ioctl, args)
+    })
 }
 
 /// `FIONREAD` with a bad pointer.
 pub(crate) fn fionread_fault(c: &mut Call) -> Result<Plan, Unsupported> {
-    let args = [c.word(0)?, Word::Const(libc::FIONREAD), Word::Const(OUTSIDE as u64)];
+    let args = [
+        c.word(0)?,
+        Word::Const(libc::FIONREAD),
+        Word::Const(OUTSIDE as u64),
+    ];
     Ok(Plan::new(libc::SYS_ioctl, args))
 }
 
@@ -174,7 +234,11 @@ pub(crate) fn ioctl_n(c: &mut Call) -> Result<Plan, Unsupported> {
 /// `isatty`: `TCGETS`, whose success means 1.
 pub(crate) fn isatty(c: &mut Call) -> Result<Plan, Unsupported> {
     let scratch = c.build.zeroed(64)?;
-    let args = [c.word(0)?, Word::Const(libc::TCGETS), Word::Const(scratch as u64)];
+    let args = [
+        c.word(0)?,
+        Word::Const(libc::TCGETS),
+        Word::Const(scratch as u64),
+    ];
     Ok(Plan::new(libc::SYS_ioctl, args).how(Do::Means(1)))
 }
 
@@ -186,14 +250,23 @@ pub(crate) fn fallocate(c: &mut Call) -> Result<Plan, Unsupported> {
 
 /// `mmap` of one page, undone at once.
 pub(crate) fn mmap(c: &mut Call) -> Result<Plan, Unsupported> {
-    let args =
-        [Word::Const(0), Word::Const(4096), c.word(1)?, c.word(2)?, c.word(0)?, Word::Const(0)];
+    let args = [
+        Word::Const(0),
+        Word::Const(4096),
+        c.word(1)?,
+        c.word(2)?,
+        c.word(0)?,
+        Word::Const(0),
+    ];
     Ok(Plan::new(libc::SYS_mmap, args).how(Do::Map))
 }
 
 fn stat_buffer(c: &mut Call) -> Result<(Plan, usize), Unsupported> {
     let at = c.build.zeroed(size_of::<libc::stat>())?;
-    Ok((Plan::new(libc::SYS_fstat, [c.word(0)?, Word::Const(at as u64)]), at))
+    Ok((
+        Plan::new(libc::SYS_fstat, [c.word(0)?, Word::Const(at as u64)]),
+        at,
+    ))
 }
 
 /// `fstat`.

@@ -8,7 +8,9 @@ const HERE: Word = Word::Const(libc::AT_FDCWD as i64 as u64);
 
 /// The mode with the type of a FIFO added.
 fn fifo_mode(c: &Call, i: usize) -> Result<Word, Unsupported> {
-    Ok(Word::Const(c.known_number(i)? as u64 | u64::from(libc::S_IFIFO)))
+    Ok(Word::Const(
+        c.known_number(i)? as u64 | u64::from(libc::S_IFIFO),
+    ))
 }
 
 /// `mkfifo(path, mode)`.
@@ -20,13 +22,19 @@ pub(crate) fn mkfifo(c: &mut Call) -> Result<Plan, Unsupported> {
 /// `mkfifoat(dir, path, mode)`.
 pub(crate) fn mkfifoat(c: &mut Call) -> Result<Plan, Unsupported> {
     let path = c.path(1)?;
-    Ok(Plan::new(libc::SYS_mknodat, [c.word(0)?, path, fifo_mode(c, 2)?]))
+    Ok(Plan::new(
+        libc::SYS_mknodat,
+        [c.word(0)?, path, fifo_mode(c, 2)?],
+    ))
 }
 
 /// `mknod(path, S_IFIFO | mode, dev)`.
 pub(crate) fn mknod(c: &mut Call) -> Result<Plan, Unsupported> {
     let path = c.path(0)?;
-    Ok(Plan::new(libc::SYS_mknodat, [HERE, path, fifo_mode(c, 1)?, c.word(2)?]))
+    Ok(Plan::new(
+        libc::SYS_mknodat,
+        [HERE, path, fifo_mode(c, 1)?, c.word(2)?],
+    ))
 }
 
 /// `open(path, flags, mode)`, with `O_LARGEFILE` added by the kernel alone.
@@ -39,7 +47,12 @@ pub(crate) fn open(c: &mut Call) -> Result<Plan, Unsupported> {
 pub(crate) fn path_call(c: &mut Call, nr: i64) -> Result<Plan, Unsupported> {
     let mut args = [Word::Const(0); 6];
     args[0] = c.path(0)?;
-    for (i, arg) in args.iter_mut().enumerate().take(c.sys.spec().params.len()).skip(1) {
+    for (i, arg) in args
+        .iter_mut()
+        .enumerate()
+        .take(c.sys.spec().params.len())
+        .skip(1)
+    {
         *arg = c.word(i)?;
     }
     Ok(Plan::new(nr, args))
@@ -83,5 +96,8 @@ pub(crate) fn execve(c: &mut Call) -> Result<Plan, Unsupported> {
     };
     let argv = c.build.put(&[address, 0])?;
     let envp = c.build.put(&[0u64])?;
-    Ok(Plan::new(libc::SYS_execve, [path, Word::Const(argv as u64), Word::Const(envp as u64)]))
+    Ok(Plan::new(
+        libc::SYS_execve,
+        [path, Word::Const(argv as u64), Word::Const(envp as u64)],
+    ))
 }

@@ -3,7 +3,7 @@
 
 use crate::facts::Namespace;
 use crate::host::{self, Given};
-use crate::options::Options;
+use crate::options::{Isolation, Options};
 use crate::wire::{Mail, Note};
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -31,16 +31,21 @@ fn live(
     cpu: usize,
 ) -> ! {
     detach([bell.as_raw_fd(), life.as_raw_fd()]);
-    let (user_namespace, namespaces) = unshare();
+    let (user_namespace, namespaces) = match options.isolation {
+        Isolation::Without => (false, none()),
+        Isolation::Auto | Isolation::Required => unshare(),
+    };
     let lacking = namespaces.iter().find(|n| n.refused.is_some());
-    if let (Some(lacking), false) = (lacking, options.bare) {
+    if let (Some(lacking), Isolation::Required) = (lacking, options.isolation) {
         let _ = mail.note(&Note::Lacking(lacking.clone()));
         let _ = host::ring(bell);
         exit(1);
     }
-    let enclosed = ["pid", "mount"]
-        .iter()
-        .all(|name| namespaces.iter().any(|n| n.name == *name && n.refused.is_none()));
+    let enclosed = ["pid", "mount"].iter().all(|name| {
+        namespaces
+            .iter()
+            .any(|n| n.name == *name && n.refused.is_none())
+    });
     let bare_home = if enclosed { None } else { bare_home() };
     let given = Given {
         options: options.clone(),
@@ -50,6 +55,9 @@ fn live(
         cpus,
         cpu,
     };
+    // Where no process id namespace does it, orphans come to this process.
+    // SAFETY: the numbers that the call takes.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
     // SAFETY: this process has one thread.
     let first = unsafe { libc::fork() };
     if first < 0 {
@@ -83,17 +91,46 @@ fn watch(life: &OwnedFd, first: i32) {
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, first, 0) as i32;
         let mut fds = [
-            libc::pollfd { fd: life.as_raw_fd(), events: libc::POLLIN, revents: 0 },
-            libc::pollfd { fd, events: libc::POLLIN, revents: 0 },
+            libc::pollfd {
+                fd: life.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            },
+            libc::pollfd {
+                fd,
+                events: libc::POLLIN,
+                revents: 0,
+            },
         ];
         while libc::poll(fds.as_mut_ptr(), 2, -1) < 0 {}
         libc::kill(first, libc::SIGKILL);
         libc::waitpid(first, std::ptr::null_mut(), 0);
+        // Workers that were not in a namespace of their own: they are children of this process
+        // now, and so are their children as they die.
+        while libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) >= 0 {
+            for child in children() {
+                libc::kill(child, libc::SIGKILL);
+            }
+            libc::sched_yield();
+        }
     }
 }
 
+/// The children of this process.
+fn children() -> Vec<i32> {
+    let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    list.split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .filter(|id| *id > 1)
+        .collect()
+}
+
 fn has_hung_up(life: &OwnedFd) -> bool {
-    let mut fd = libc::pollfd { fd: life.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut fd = libc::pollfd {
+        fd: life.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // SAFETY: one valid entry.
     unsafe { libc::poll(&mut fd, 1, 0) > 0 }
 }
@@ -143,6 +180,17 @@ fn detach(keep: [i32; 2]) {
     }
 }
 
+/// No namespace at all.
+fn none() -> Vec<Namespace> {
+    let refused = Some("not asked for".to_string());
+    ["pid", "mount", "ipc", "net"]
+        .map(|name| Namespace {
+            name: name.into(),
+            refused: refused.clone(),
+        })
+        .to_vec()
+}
+
 /// Makes the namespaces. Tells which were not to be had and why.
 fn unshare() -> (bool, Vec<Namespace>) {
     // SAFETY: take nothing.
@@ -174,9 +222,15 @@ fn unshare() -> (bool, Vec<Namespace>) {
         ("ipc", libc::CLONE_NEWIPC),
         ("net", libc::CLONE_NEWNET),
     ];
-    let mut found = vec![Namespace { name: "pid".into(), refused: explain(pid) }];
+    let mut found = vec![Namespace {
+        name: "pid".into(),
+        refused: explain(pid),
+    }];
     for (name, flag) in rest {
-        found.push(Namespace { name: name.into(), refused: explain(try_one(flag)) });
+        found.push(Namespace {
+            name: name.into(),
+            refused: explain(try_one(flag)),
+        });
     }
     (user, found)
 }

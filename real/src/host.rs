@@ -30,10 +30,14 @@ pub(crate) fn main(bell: &OwnedFd, mail: &Mail, given: Given) -> Result<(), Stri
             return Err(why);
         }
     };
-    mail.note(&Note::Ready(Box::new(house.facts.clone()))).map_err(|e| format!("{e:?}"))?;
+    mail.note(&Note::Ready(Box::new(house.facts.clone())))
+        .map_err(|e| format!("{e:?}"))?;
     ring(bell).map_err(|e| e.to_string())?;
     while heard(bell) {
-        if let Err(failure) = mail.job().map_err(Failure::Harness).and_then(|j| house.perform(j, mail))
+        if let Err(failure) = mail
+            .job()
+            .map_err(Failure::Harness)
+            .and_then(|j| house.perform(j, mail))
         {
             let _ = mail.note(&Note::Failed(failure));
         }
@@ -48,7 +52,14 @@ pub(crate) fn main(bell: &OwnedFd, mail: &Mail, given: Given) -> Result<(), Stri
 /// Rings at the other end.
 pub(crate) fn ring(bell: &OwnedFd) -> std::io::Result<()> {
     // SAFETY: one byte is read from a valid place.
-    match unsafe { libc::send(bell.as_raw_fd(), [1u8].as_ptr().cast(), 1, libc::MSG_NOSIGNAL) } {
+    match unsafe {
+        libc::send(
+            bell.as_raw_fd(),
+            [1u8].as_ptr().cast(),
+            1,
+            libc::MSG_NOSIGNAL,
+        )
+    } {
         1 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
     }
@@ -76,11 +87,19 @@ struct House {
 
 impl House {
     fn set_up(given: Given) -> Result<House, String> {
-        let has = |name: &str| given.namespaces.iter().any(|n| n.name == name && n.refused.is_none());
+        let has = |name: &str| {
+            given
+                .namespaces
+                .iter()
+                .any(|n| n.name == name && n.refused.is_none())
+        };
         // SAFETY: plain system calls on this process.
         unsafe {
             libc::setsid();
             libc::umask(0);
+            libc::prctl(libc::PR_SET_NAME, c"lockstep-host".as_ptr());
+            // The first process of a namespace gets orphans anyway.
+            libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
         }
         let home = match &given.bare_home {
             Some(home) => home.clone(),
@@ -115,18 +134,40 @@ impl House {
         theatre.closed = has("mount");
         theatre.step_deadline = given.options.step_deadline;
         theatre.run_deadline = given.options.run_deadline;
-        Ok(House { facts, theatre, bare_home: given.bare_home })
+        Ok(House {
+            facts,
+            theatre,
+            bare_home: given.bare_home,
+        })
     }
 
     fn perform(&mut self, job: Job, mail: &Mail) -> Result<(), Failure> {
         match job {
-            Job::Lockstep { program, ordering, slow } => {
-                crate::lockstep::run(&mut self.theatre, &program.program(), &ordering, slow, mail)
-            }
-            Job::Race { program, rounds, cpus, seed } => {
+            Job::Lockstep {
+                program,
+                ordering,
+                slow,
+            } => crate::lockstep::run(&mut self.theatre, &program.program(), &ordering, slow, mail),
+            Job::Race {
+                program,
+                rounds,
+                cpus,
+                seed,
+            } => {
                 let (all, one) = (self.facts.cpus.clone(), self.facts.cpu);
-                let lane = crate::race::Lane { all: &all, one, cpus };
-                crate::race::run(&mut self.theatre, &program.program(), rounds, lane, seed, mail)
+                let lane = crate::race::Lane {
+                    all: &all,
+                    one,
+                    cpus,
+                };
+                crate::race::run(
+                    &mut self.theatre,
+                    &program.program(),
+                    rounds,
+                    lane,
+                    seed,
+                    mail,
+                )
             }
             Job::PingPong { rounds } => {
                 let time = crate::pingpong::measure(&self.theatre, rounds)?;
@@ -184,7 +225,10 @@ fn mount(what: &str, on: &str, kind: &str, flags: u64, options: &str) -> Result<
     };
     match result {
         0 => Ok(()),
-        _ => Err(format!("mount {what} on {on}: {}", std::io::Error::last_os_error())),
+        _ => Err(format!(
+            "mount {what} on {on}: {}",
+            std::io::Error::last_os_error()
+        )),
     }
 }
 
@@ -211,7 +255,10 @@ fn choose_quiet(wish: Quiet, cpu: usize, cpus: &[usize]) -> Result<(Quiet, Strin
     }
     if let Err(e) = pin(&[cpu]) {
         return match wish {
-            Quiet::Auto => Ok((Quiet::DoubleCollect, format!("cannot stay on CPU {cpu}: {e}"))),
+            Quiet::Auto => Ok((
+                Quiet::DoubleCollect,
+                format!("cannot stay on CPU {cpu}: {e}"),
+            )),
             _ => Err(format!("cannot stay on CPU {cpu}: {e}")),
         };
     }
@@ -252,7 +299,8 @@ pub(crate) fn pin(cpus: &[usize]) -> std::io::Result<()> {
 fn capabilities() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("CapEff:"));
-    line.and_then(|l| u64::from_str_radix(l.trim(), 16).ok()).unwrap_or(0)
+    line.and_then(|l| u64::from_str_radix(l.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Whether this is user id 0 of a machine, with other user ids to change to.
@@ -260,8 +308,10 @@ fn is_root(capabilities: u64, user_namespace: bool) -> bool {
     // Changing owners, passing over modes, signalling anyone, changing ids.
     const USUAL: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7;
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let ids: u64 =
-        map.lines().filter_map(|l| l.split_whitespace().nth(2)?.parse::<u64>().ok()).sum();
+    let ids: u64 = map
+        .lines()
+        .filter_map(|l| l.split_whitespace().nth(2)?.parse::<u64>().ok())
+        .sum();
     // SAFETY: takes nothing.
     let uid = unsafe { libc::geteuid() };
     uid == 0 && !user_namespace && capabilities & USUAL == USUAL && ids > 65_535

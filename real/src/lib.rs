@@ -43,6 +43,6 @@ mod worker;
 
 pub use compile::Unsupported;
 pub use facts::{Facts, Namespace, Skip};
-pub use options::{Options, Quiet, RaceCpus};
+pub use options::{Isolation, Options, Quiet, RaceCpus};
 pub use run::{Run, RunError, StepReport};
 pub use sandbox::{Sandbox, SandboxError};

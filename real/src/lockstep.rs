@@ -20,9 +20,22 @@ pub(crate) fn run(
     mail: &Mail,
 ) -> Result<(), Failure> {
     let one_cpu = theatre.method != Quiet::DoubleCollect;
-    let stage = Stage::build(theatre, program, Play { race: false, one_cpu })?;
+    let stage = Stage::build(
+        theatre,
+        program,
+        Play {
+            race: false,
+            one_cpu,
+        },
+    )?;
     let deadline = Instant::now() + stage.theatre.run_deadline;
-    let mut conductor = Conductor { stage, slow, mail, deadline, overrun: false };
+    let mut conductor = Conductor {
+        stage,
+        slow,
+        mail,
+        deadline,
+        overrun: false,
+    };
     let played = conductor.play(ordering);
     // Whatever came of it, nothing may be left.
     let Conductor { stage, .. } = conductor;
@@ -91,16 +104,24 @@ impl Conductor<'_> {
         let index = self.stage.actors[task].issued;
         let id = TaskId(task as u16);
         self.stage.issue(task);
-        self.step(id, vec![Event { task: id, what: What::Issue(index) }])
+        self.step(
+            id,
+            vec![Event {
+                task: id,
+                what: What::Issue(index),
+            }],
+        )
     }
 
     /// Waits for quiet, and notes what happened.
     fn step(&mut self, issued: TaskId, mut events: Vec<Event>) -> Result<(), Failure> {
-        let deadline = self.deadline.min(Instant::now() + self.stage.theatre.step_deadline);
+        let deadline = self
+            .deadline
+            .min(Instant::now() + self.stage.theatre.step_deadline);
         let mut quiet = self.stage.settle(deadline)?;
         while quiet && self.slow {
             std::thread::sleep(Duration::from_millis(3));
-            let asleep = self.stage.all_states_sleep();
+            let asleep = self.stage.none_will_go_on()?;
             quiet = self.stage.settle(deadline)?;
             if asleep {
                 break;
@@ -118,7 +139,10 @@ impl Conductor<'_> {
                 && self.stage.actors[task].ended.is_none()
                 && self.stage.is_busy(task)
             {
-                events.push(Event { task: issued, what: What::Block(index) });
+                events.push(Event {
+                    task: issued,
+                    what: What::Block(index),
+                });
             }
         } else {
             self.overrun = true;
@@ -136,8 +160,14 @@ impl Conductor<'_> {
             .filter_map(|t| Some((t, self.stage.timeout(t)?)))
             .filter(|(_, timeout)| *timeout <= PATIENCE)
             .collect();
-        let Some(&(task, _)) = waiting.iter().min_by_key(|w| w.1) else { return Ok(false) };
-        let woke = |stage: &Stage| waiting.iter().any(|w| !stage.is_busy(w.0) || stage.is_dead(w.0));
+        let Some(&(task, _)) = waiting.iter().min_by_key(|w| w.1) else {
+            return Ok(false);
+        };
+        let woke = |stage: &Stage| {
+            waiting
+                .iter()
+                .any(|w| !stage.is_busy(w.0) || stage.is_dead(w.0))
+        };
         while !woke(&self.stage) {
             if Instant::now() >= self.deadline {
                 self.overrun = true;
@@ -145,7 +175,10 @@ impl Conductor<'_> {
             }
             std::thread::sleep(Duration::from_micros(500));
         }
-        let task = waiting.iter().find(|w| !self.stage.is_busy(w.0)).map_or(task, |w| w.0);
+        let task = waiting
+            .iter()
+            .find(|w| !self.stage.is_busy(w.0))
+            .map_or(task, |w| w.0);
         self.step(TaskId(task as u16), Vec::new())?;
         Ok(true)
     }

@@ -31,6 +31,19 @@ pub enum RaceCpus {
     All,
 }
 
+/// Whether scenarios are kept apart from the machine by namespaces: of processes, files, System V
+/// objects and networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// By those that are to be had. What would not be safe without one that is missing is refused.
+    #[default]
+    Auto,
+    /// By all of them; without any one there is no sandbox.
+    Required,
+    /// By none; only what is harmless is run.
+    Without,
+}
+
 /// How a sandbox is to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
@@ -48,9 +61,8 @@ pub struct Options {
     pub slow: bool,
     /// Whether tasks get their own address spaces even where nothing depends on it.
     pub own_memory: bool,
-    /// Whether a sandbox without the namespaces that keep scenarios apart from the machine is
-    /// acceptable. It then runs only what is harmless without them.
-    pub bare: bool,
+    /// Whether scenarios are kept apart from the machine by namespaces.
+    pub isolation: Isolation,
 }
 
 impl Default for Options {
@@ -62,7 +74,7 @@ impl Default for Options {
             run_deadline: Duration::from_secs(10),
             slow: false,
             own_memory: false,
-            bare: false,
+            isolation: Isolation::Auto,
         }
     }
 }

@@ -35,7 +35,10 @@ pub(crate) fn splice(c: &mut Call) -> Result<Plan, Unsupported> {
 
 /// `tee(from, to, len, flags)`.
 pub(crate) fn tee(c: &mut Call) -> Result<Plan, Unsupported> {
-    Ok(Plan::new(libc::SYS_tee, [c.word(0)?, c.word(1)?, c.word(2)?, c.word(3)?]))
+    Ok(Plan::new(
+        libc::SYS_tee,
+        [c.word(0)?, c.word(1)?, c.word(2)?, c.word(3)?],
+    ))
 }
 
 /// `vmsplice` to a write end. Chunks begin at page borders: each takes the fewest pages.
@@ -43,7 +46,10 @@ pub(crate) fn vmsplice_out(c: &mut Call) -> Result<Plan, Unsupported> {
     let mut stores = Vec::new();
     let chunks = c.chunks(1, &mut stores)?;
     let args = [c.word(0)?, chunks.at, chunks.count, c.word(2)?];
-    Ok(Plan { stores, ..Plan::new(libc::SYS_vmsplice, args) })
+    Ok(Plan {
+        stores,
+        ..Plan::new(libc::SYS_vmsplice, args)
+    })
 }
 
 /// `vmsplice` from a read end.
@@ -51,7 +57,10 @@ pub(crate) fn vmsplice_in(c: &mut Call) -> Result<Plan, Unsupported> {
     let mut stores = Vec::new();
     let rooms = c.rooms(1, &mut stores)?;
     let args = [c.word(0)?, rooms.at, rooms.count, c.word(2)?];
-    let plan = Plan { stores, ..Plan::new(libc::SYS_vmsplice, args) };
+    let plan = Plan {
+        stores,
+        ..Plan::new(libc::SYS_vmsplice, args)
+    };
     Ok(plan.gives(Decode::Bytes(rooms.pieces)))
 }
 
@@ -65,7 +74,12 @@ pub(crate) fn sendfile(c: &mut Call) -> Result<Plan, Unsupported> {
 pub(crate) fn sendfile_at(c: &mut Call) -> Result<Plan, Unsupported> {
     let offset = c.known_number(2)?;
     let offset = c.build.put(&[offset])?;
-    let args = [c.word(0)?, c.word(1)?, Word::Const(offset as u64), c.word(3)?];
+    let args = [
+        c.word(0)?,
+        c.word(1)?,
+        Word::Const(offset as u64),
+        c.word(3)?,
+    ];
     Ok(Plan::new(libc::SYS_sendfile, args))
 }
 

@@ -14,7 +14,9 @@ pub(crate) fn spawn(c: &mut Call, thread: bool) -> Result<Plan, Unsupported> {
         return Err(Unsupported(format!("more than {MAX_TASKS} tasks")));
     }
     let slot = c.build.slot_of(task.index());
-    Ok(Plan::new(libc::SYS_clone, []).how(Do::Spawn { slot, thread }).gives(Decode::Task))
+    Ok(Plan::new(libc::SYS_clone, [])
+        .how(Do::Spawn { slot, thread })
+        .gives(Decode::Task))
 }
 
 /// `exit(status)`.
@@ -26,12 +28,18 @@ pub(crate) fn exit(c: &mut Call) -> Result<Plan, Unsupported> {
 /// `setrlimit(resource, soft)`; the hard limit stays what it is.
 pub(crate) fn setrlimit(c: &mut Call) -> Result<Plan, Unsupported> {
     let resource = c.known_number(0)?;
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is valid; an unknown resource is an error that the call will find too.
     unsafe { libc::getrlimit(resource as libc::__rlimit_resource_t, &mut limit) };
     limit.rlim_cur = c.known_number(1)? as u64;
     let limit = c.build.put(&[limit])?;
-    Ok(Plan::new(libc::SYS_setrlimit, [Word::from(resource), Word::Const(limit as u64)]))
+    Ok(Plan::new(
+        libc::SYS_setrlimit,
+        [Word::from(resource), Word::Const(limit as u64)],
+    ))
 }
 
 /// `umask(mask)`.

@@ -1,10 +1,12 @@
 //! Knowing that the system is quiet: every worker idle or asleep in its call.
 //!
 //! The ground truth is `/proc/PID/syscall`: the kernel says `running` there unless the task was
-//! inactive for the whole of the look (state S in `stat` is not that: a task sets it before it
-//! looks at its condition once more). But one look at each worker in turn proves nothing about
-//! all of them together: the first may have been woken while the last was looked at. The three
-//! methods close that gap in three ways; see [`Quiet`].
+//! inactive for the whole of the look. State S in `stat` is not that: a task sets it before it
+//! looks at its condition once more. (Where nobody but the conductor can be running, it is enough.)
+//! Nor is being inactive enough: a task in state D waits for a lock or for memory inside the
+//! kernel, and goes on by itself. And one look at each worker in turn proves nothing about all of
+//! them together: the first may have been woken while the last was looked at. The three methods
+//! close that gap in three ways; see [`Quiet`].
 
 use crate::options::Quiet;
 use crate::stage::Stage;
@@ -13,43 +15,86 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-/// What a look at a worker shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// It runs, or will.
-    Running,
-    /// It sleeps in a call, or is stopped, or dead.
-    Asleep,
-}
-
 /// The files through which one worker is watched. They are opened when first needed.
 #[derive(Default)]
 pub(crate) struct Watch {
     syscall: Option<File>,
     schedstat: Option<File>,
+    stat: Option<File>,
+    /// How often it had been given a CPU when it was last seen asleep, if that was looked at.
+    seen_asleep: SeenAsleep,
+}
+
+/// What is known of a worker's last sleep.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum SeenAsleep {
+    #[default]
+    Never,
+    /// It was, but its count was not looked at.
+    Once,
+    /// It was, with this count.
+    At(u64),
 }
 
 impl Watch {
-    /// Looks at the worker.
-    pub fn look(&mut self, tid: i32) -> Result<Look, Failure> {
+    /// Whether the worker runs, or is about to, as `syscall` tells.
+    fn is_running(&mut self, tid: i32) -> Result<bool, Failure> {
         let mut buffer = [0u8; 192];
-        match read(&mut self.syscall, tid, "syscall", &mut buffer)? {
-            Some(text) if text.starts_with(b"running") => Ok(Look::Running),
-            _ => Ok(Look::Asleep),
-        }
+        let text = read(&mut self.syscall, tid, "syscall", &mut buffer)?;
+        Ok(text.is_some_and(|t| t.starts_with(b"running")))
+    }
+
+    /// Whether the worker's state is that of one who will go on without being told to: R, it is
+    /// running, runnable or on its way to the CPU that is to run it; or D, it waits for a lock or
+    /// for memory inside the kernel. The calls of scenarios sleep in state S.
+    fn will_go_on(&mut self, tid: i32) -> Result<bool, Failure> {
+        let mut buffer = [0u8; 96];
+        let text = read(&mut self.stat, tid, "stat", &mut buffer)?;
+        // The name has no bracket: it is that of this program.
+        let state = text.and_then(|t| {
+            t.iter()
+                .rposition(|&b| b == b')')
+                .and_then(|at| t.get(at + 2))
+        });
+        Ok(matches!(state, Some(b'R' | b'D')))
     }
 
     /// How often the worker has been given a CPU; none if it is gone.
-    pub fn runs(&mut self, tid: i32) -> Result<Option<u64>, Failure> {
+    fn runs(&mut self, tid: i32) -> Result<Option<u64>, Failure> {
         let mut buffer = [0u8; 96];
         let Some(text) = read(&mut self.schedstat, tid, "schedstat", &mut buffer)? else {
             return Ok(None);
         };
-        let number = std::str::from_utf8(text).ok().and_then(|t| t.split_whitespace().nth(2));
+        let number = std::str::from_utf8(text)
+            .ok()
+            .and_then(|t| t.split_whitespace().nth(2));
         match number.and_then(|n| n.parse().ok()) {
             Some(n) => Ok(Some(n)),
-            None => Err(Failure::Harness(format!("/proc/{tid}/schedstat has no third number"))),
+            None => Err(Failure::Harness(format!(
+                "/proc/{tid}/schedstat has no third number"
+            ))),
         }
+    }
+
+    /// Whether the worker sleeps, if nobody can be runnable now. One who was seen asleep and has
+    /// not run since sleeps still, and the count is cheaper to read than the state.
+    fn still_sleeps(&mut self, tid: i32) -> Result<bool, Failure> {
+        let runs = match self.seen_asleep {
+            SeenAsleep::Never => None,
+            SeenAsleep::Once | SeenAsleep::At(_) => self.runs(tid)?,
+        };
+        if let (SeenAsleep::At(then), Some(now)) = (self.seen_asleep, runs)
+            && then == now
+        {
+            return Ok(true);
+        }
+        let sleeps = !self.will_go_on(tid)?;
+        self.seen_asleep = match (sleeps, runs) {
+            (false, _) => SeenAsleep::Never,
+            (true, None) => SeenAsleep::Once,
+            (true, Some(now)) => SeenAsleep::At(now),
+        };
+        Ok(sleeps)
     }
 }
 
@@ -60,9 +105,7 @@ fn read<'a>(
     name: &str,
     buffer: &'a mut [u8],
 ) -> Result<Option<&'a [u8]>, Failure> {
-    let gone = |e: &std::io::Error| {
-        matches!(e.raw_os_error(), Some(libc::ESRCH | libc::ENOENT))
-    };
+    let gone = |e: &std::io::Error| matches!(e.raw_os_error(), Some(libc::ESRCH | libc::ENOENT));
     let open = match file {
         Some(open) => open,
         None => match File::open(format!("/proc/{tid}/{name}")) {
@@ -106,16 +149,12 @@ impl Stage<'_> {
             .filter(|t| t.1 != 0)
     }
 
-    /// Real-time: that the conductor runs at all means that no worker can. What is not idle is
-    /// confirmed asleep.
+    /// Real-time: that the conductor runs at all means that no worker can. Those in a call are
+    /// confirmed asleep, those that die dead; the idle ones too where a signal may have woken them.
     fn all_busy_sleep(&mut self) -> Result<bool, Failure> {
-        for task in 0..self.actors.len() {
-            let tid = self.tid(task);
-            if tid != 0
-                && self.actors[task].ended.is_none()
-                && !self.is_dead(task)
-                && self.is_busy(task)
-                && self.actors[task].watch.look(tid)? == Look::Running
+        for (task, tid) in self.live().collect::<Vec<_>>() {
+            if (self.may_signal || self.is_busy(task) || self.is_dead(task))
+                && !self.actors[task].watch.still_sleeps(tid)?
             {
                 return Ok(false);
             }
@@ -127,7 +166,8 @@ impl Stage<'_> {
     fn all_sleep_unswitched(&mut self) -> Result<bool, Failure> {
         let before = own_switches();
         for (task, tid) in self.live().collect::<Vec<_>>() {
-            if self.actors[task].watch.look(tid)? == Look::Running {
+            let watch = &mut self.actors[task].watch;
+            if watch.is_running(tid)? || watch.will_go_on(tid)? {
                 return Ok(false);
             }
         }
@@ -135,9 +175,20 @@ impl Stage<'_> {
     }
 
     /// Any CPUs: all asleep twice, and nobody ran in between.
+    ///
+    /// One thing escapes both looks: a task whose wake-up is on its way to another CPU. It is
+    /// neither runnable yet nor does it sleep any more (`TASK_WAKING`), and `syscall` shows the
+    /// call that it slept in. Where the other CPU is slow to take the message, as a virtual one
+    /// may be, that lasts. `stat` shows R then. It is asked last: who was on the way while the
+    /// others were found asleep is still on the way, or has run.
     pub fn all_sleep_twice(&mut self) -> Result<bool, Failure> {
-        let Some(first) = self.all_sleep_counted()? else { return Ok(false) };
-        Ok(self.all_sleep_counted()? == Some(first))
+        let Some(first) = self.all_sleep_counted()? else {
+            return Ok(false);
+        };
+        if self.all_sleep_counted()? != Some(first) {
+            return Ok(false);
+        }
+        self.none_will_go_on()
     }
 
     /// How often each has run; none if one is running.
@@ -145,16 +196,21 @@ impl Stage<'_> {
         let mut counts = Vec::new();
         for (task, tid) in self.live().collect::<Vec<_>>() {
             counts.push((tid, self.actors[task].watch.runs(tid)?));
-            if self.actors[task].watch.look(tid)? == Look::Running {
+            if self.actors[task].watch.is_running(tid)? {
                 return Ok(None);
             }
         }
         Ok(Some(counts))
     }
 
-    /// Whether each worker is in a state that is not running, by the other file that tells.
-    pub fn all_states_sleep(&self) -> bool {
-        self.live().all(|(_, tid)| !matches!(crate::stage::state(tid), Some('R')))
+    /// Whether no worker's state is that of running, by the other file that tells.
+    pub fn none_will_go_on(&mut self) -> Result<bool, Failure> {
+        for (task, tid) in self.live().collect::<Vec<_>>() {
+            if self.actors[task].watch.will_go_on(tid)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -185,7 +241,10 @@ pub(crate) struct Patience {
 
 impl Patience {
     pub fn until(deadline: Instant) -> Patience {
-        Patience { attempts: 0, deadline }
+        Patience {
+            attempts: 0,
+            deadline,
+        }
     }
 
     /// Notes one more attempt. Tells whether there is time for another.

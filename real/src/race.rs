@@ -2,13 +2,14 @@
 
 use crate::host::pin;
 use crate::options::{Quiet, RaceCpus};
-use crate::quiet::{Patience, give_way};
+use crate::quiet::Patience;
 use crate::raw;
 use crate::stage::{Play, Stage, Theatre, ordinary, real_time};
 use crate::wire::{Failure, Mail, Note};
 use rand::{RngCore, SeedableRng};
 use scenario::{End, Observer, Outcome, Program, TaskId};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Instant;
 
@@ -28,22 +29,22 @@ pub(crate) fn run(
     seed: u64,
     mail: &Mail,
 ) -> Result<(), Failure> {
-    let lockstep = theatre.method;
     let one = [lane.one];
-    let cpus = if lane.cpus == RaceCpus::One { &one[..] } else { lane.all };
-    // Ordinary priorities: among real-time tasks nobody is ever preempted by another.
-    if lockstep == Quiet::Realtime {
-        ordinary().map_err(|e| Failure::call("sched_setscheduler", e))?;
-    }
+    let cpus = if lane.cpus == RaceCpus::One {
+        &one[..]
+    } else {
+        lane.all
+    };
+    let lockstep = (theatre.method, theatre.real_time);
     let pinned = pin(cpus);
     theatre.method = Quiet::DoubleCollect;
     let raced = race(theatre, program, rounds, lane.cpus, seed);
-    theatre.method = lockstep;
+    (theatre.method, theatre.real_time) = lockstep;
     let mut back = Ok(());
-    if lockstep != Quiet::DoubleCollect {
+    if lockstep.0 != Quiet::DoubleCollect {
         back = pin(&one);
     }
-    if lockstep == Quiet::Realtime {
+    if lockstep.1 {
         back = back.and_then(|()| real_time(0, 1));
     }
     pinned.map_err(|e| Failure::call("sched_setaffinity", e))?;
@@ -63,8 +64,23 @@ fn race(
 ) -> Result<BTreeMap<Outcome, u32>, Failure> {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let mut histogram = BTreeMap::new();
-    let play = Play { race: true, one_cpu: cpus == RaceCpus::One };
-    for _ in 0..rounds {
+    let play = Play {
+        race: true,
+        one_cpu: cpus == RaceCpus::One,
+    };
+    let permitted = theatre.real_time;
+    for number in 0..rounds {
+        // Real-time tasks meet at once even on a busy machine, ordinary ones preempt each other:
+        // half of the rounds each.
+        theatre.real_time = permitted && number % 2 == 0;
+        if permitted {
+            if theatre.real_time {
+                real_time(0, 1)
+            } else {
+                ordinary()
+            }
+            .map_err(|e| Failure::call("sched_setscheduler", e))?;
+        }
         let mut stage = Stage::build(theatre, program, play)?;
         let skews: Vec<u64> = program.task_ids().map(|_| rng.next_u64() | 1).collect();
         stage.set_skews(&skews);
@@ -102,9 +118,11 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
             });
         }
         if !patience.again() {
-            return Err(Failure::Harness("the tasks of a race do not come to its start".into()));
+            return Err(Failure::Harness(
+                "the tasks of a race do not come to its start".into(),
+            ));
         }
-        wait_for_change(globals.arrived.as_ptr(), arrived);
+        wait_for_change(&globals.arrived, arrived);
     }
     globals.gate.store(1, Release);
     // SAFETY: the word lies in the arena.
@@ -113,18 +131,19 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
     let mut patience = Patience::until(deadline);
     let mut overrun = false;
     loop {
+        let left = globals.leaving.load(Acquire);
+        // As long as tasks end one after the other, looking at them would only be in their way.
         let alive = (1..stage.actors.len()).any(|t| stage.tid(t) != 0 && !stage.is_dead(t));
-        if (!alive || globals.leaving.load(Acquire) == 0) && stage.all_sleep_twice()? {
-            break;
+        if alive && wait_for_change(&globals.leaving, left) {
+            continue;
         }
-        if alive && stage.all_sleep_twice()? {
+        if stage.all_sleep_twice()? {
             break;
         }
         if !patience.again() {
             overrun = true;
             break;
         }
-        give_way();
     }
     for event in stage.collect()? {
         observer.observe(program, &event);
@@ -145,9 +164,13 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
     Ok(observer.outcome(program))
 }
 
-/// Sleeps until the word is no longer `value`, or a moment has passed.
-fn wait_for_change(word: *const u32, value: u32) {
-    let moment = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
+/// Sleeps until the word is no longer `value`, or a moment has passed. Tells which.
+fn wait_for_change(word: &AtomicU32, value: u32) -> bool {
+    let moment = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000,
+    };
     // SAFETY: the word lies in the arena.
-    unsafe { raw::futex_wait(word, value, Some(&moment)) };
+    unsafe { raw::futex_wait(word.as_ptr(), value, Some(&moment)) };
+    word.load(Acquire) != value
 }

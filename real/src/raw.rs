@@ -112,7 +112,14 @@ pub(crate) unsafe fn futex_wait(word: *const u32, value: u32, timeout: Option<&l
     unsafe {
         syscall(
             libc::SYS_futex,
-            [word as u64, libc::FUTEX_WAIT as u64, u64::from(value), timeout, 0, 0],
+            [
+                word as u64,
+                libc::FUTEX_WAIT as u64,
+                u64::from(value),
+                timeout,
+                0,
+                0,
+            ],
         );
     }
 }
@@ -126,7 +133,14 @@ pub(crate) unsafe fn futex_wake(word: *const u32, count: u32) {
     unsafe {
         syscall(
             libc::SYS_futex,
-            [word as u64, libc::FUTEX_WAKE as u64, u64::from(count), 0, 0, 0],
+            [
+                word as u64,
+                libc::FUTEX_WAKE as u64,
+                u64::from(count),
+                0,
+                0,
+                0,
+            ],
         );
     }
 }

@@ -38,7 +38,9 @@ impl Run {
     /// the same run.
     pub fn ordering(&self) -> Vec<TaskId> {
         let issues = |s: &StepReport| {
-            s.events.iter().any(|e| e.task == s.issued && matches!(e.what, What::Issue(_)))
+            s.events
+                .iter()
+                .any(|e| e.task == s.issued && matches!(e.what, What::Issue(_)))
         };
         self.steps
             .iter()
@@ -49,8 +51,18 @@ impl Run {
 
     /// All events in order; at last those that say how unfinished tasks stand.
     pub fn trace(&self) -> Trace {
-        let left = self.left.iter().map(|&(task, end)| Event { task, what: What::End(end) });
-        Trace { events: self.steps.iter().flat_map(|s| s.events.clone()).chain(left).collect() }
+        let left = self.left.iter().map(|&(task, end)| Event {
+            task,
+            what: What::End(end),
+        });
+        Trace {
+            events: self
+                .steps
+                .iter()
+                .flat_map(|s| s.events.clone())
+                .chain(left)
+                .collect(),
+        }
     }
 
     /// What the program's conditions can see of it.

@@ -66,7 +66,11 @@ impl Sandbox {
     /// Which namespace was not to be had and why, or what else failed.
     pub fn new(options: &Options) -> Result<Sandbox, SandboxError> {
         let (house, facts) = House::new(options)?;
-        Ok(Sandbox { options: options.clone(), house, facts })
+        Ok(Sandbox {
+            options: options.clone(),
+            house,
+            facts,
+        })
     }
 
     /// What the sandbox found on this machine.
@@ -117,7 +121,10 @@ impl Sandbox {
             slow,
         };
         let in_time = self.perform(&job, self.options.run_deadline)?;
-        let mut run = Run { overrun: !in_time, ..Run::default() };
+        let mut run = Run {
+            overrun: !in_time,
+            ..Run::default()
+        };
         for note in self.house.mail.notes() {
             match note {
                 Note::Step(step) => run.steps.push(step),
@@ -131,15 +138,20 @@ impl Sandbox {
         if !in_time {
             self.respawn()?;
             let ended = |t: &TaskId| {
-                run.steps.iter().flat_map(|s| &s.events).any(|e| {
-                    e.task == *t && matches!(e.what, scenario::What::End(_))
-                })
+                run.steps
+                    .iter()
+                    .flat_map(|s| &s.events)
+                    .any(|e| e.task == *t && matches!(e.what, scenario::What::End(_)))
             };
             let calls = |t: TaskId| {
                 let returned = |e: &&scenario::Event| {
                     e.task == t && matches!(e.what, scenario::What::Return(..))
                 };
-                run.steps.iter().flat_map(|s| &s.events).filter(returned).count()
+                run.steps
+                    .iter()
+                    .flat_map(|s| &s.events)
+                    .filter(returned)
+                    .count()
             };
             run.left = program
                 .task_ids()
@@ -148,7 +160,11 @@ impl Sandbox {
                 .map(|t| (t, End::Unfinished(calls(t))))
                 .collect();
         }
-        if run.overrun { Err(RunError::Overrun(Box::new(run))) } else { Ok(run) }
+        if run.overrun {
+            Err(RunError::Overrun(Box::new(run)))
+        } else {
+            Ok(run)
+        }
     }
 
     /// Runs a program many times, all tasks at full speed, and counts the outcomes.
@@ -163,7 +179,12 @@ impl Sandbox {
         seed: u64,
     ) -> Result<Vec<(Outcome, u32)>, RunError> {
         self.can_run(program)?;
-        let job = Job::Race { program: WireProgram::new(program), rounds, cpus, seed };
+        let job = Job::Race {
+            program: WireProgram::new(program),
+            rounds,
+            cpus,
+            seed,
+        };
         // A round takes a fraction of a millisecond; the deadline of each is the sandbox's own.
         let limit = self.options.run_deadline + Duration::from_millis(5) * rounds;
         let in_time = self.perform(&job, limit)?;
@@ -211,8 +232,7 @@ impl Sandbox {
         if host::ring(&self.house.bell).is_err() {
             self.respawn()?;
             self.house.mail.send(job).map_err(RunError::TooLarge)?;
-            host::ring(&self.house.bell)
-                .map_err(|e| SandboxError::Call("send", e.to_string()))?;
+            host::ring(&self.house.bell).map_err(|e| SandboxError::Call("send", e.to_string()))?;
         }
         match answer(&self.house.bell, Instant::now() + limit + GRACE) {
             Answer::Rang => Ok(true),
@@ -256,7 +276,11 @@ enum Answer {
 fn answer(bell: &OwnedFd, deadline: Instant) -> Answer {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut fd = libc::pollfd { fd: bell.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut fd = libc::pollfd {
+            fd: bell.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
         let wait = left.as_millis().min(i32::MAX as u128 - 1) as i32 + 1;
         // SAFETY: one valid entry.
         match unsafe { libc::poll(&mut fd, 1, wait) } {
@@ -287,7 +311,9 @@ impl House {
             cpus.retain(|c| options.cpus.contains(c));
         }
         if cpus.is_empty() {
-            return Err(SandboxError::Refused("none of the CPUs asked for may be used".into()));
+            return Err(SandboxError::Refused(
+                "none of the CPUs asked for may be used".into(),
+            ));
         }
         let cpu = cpus[MADE.fetch_add(1, Ordering::Relaxed) % cpus.len()];
         // SAFETY: the C library makes its allocator usable in the child. The child touches no
@@ -311,7 +337,13 @@ impl House {
         // SAFETY: fresh.
         let guard = unsafe { OwnedFd::from_raw_fd(guard as i32) };
         drop((bell_inside, life_inside));
-        let house = House { guard, guard_pid: pid, bell, life: Some(life), mail };
+        let house = House {
+            guard,
+            guard_pid: pid,
+            bell,
+            life: Some(life),
+            mail,
+        };
         match answer(&house.bell, Instant::now() + SETTING_UP) {
             Answer::Rang => {}
             _ => return Err(SandboxError::Died),
@@ -333,8 +365,11 @@ impl Drop for House {
     fn drop(&mut self) {
         // The guard sees this, kills all, and ends.
         self.life = None;
-        let mut fd =
-            libc::pollfd { fd: self.guard.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut fd = libc::pollfd {
+            fd: self.guard.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
         // SAFETY: one valid entry; then a child of ours, which is reaped once.
         unsafe {
             while libc::poll(&mut fd, 1, SETTING_UP.as_millis() as i32) < 0 {}
@@ -365,6 +400,8 @@ fn own_cpus() -> Vec<usize> {
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::sched_getaffinity(0, size_of_val(&set), &mut set);
-        (0..libc::CPU_SETSIZE as usize).filter(|&c| libc::CPU_ISSET(c, &set)).collect()
+        (0..libc::CPU_SETSIZE as usize)
+            .filter(|&c| libc::CPU_ISSET(c, &set))
+            .collect()
     }
 }

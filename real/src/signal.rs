@@ -14,10 +14,18 @@ const SET: Word = Word::Const(8);
 pub(crate) fn sigaction(c: &mut Call) -> Result<Plan, Unsupported> {
     let flags = c.known_number(2)? as u64 | SA_RESTORER;
     let (handler, flags) = match c.known_number(1)? as u64 {
-        constants::record => (worker::record as *const () as u64, flags | libc::SA_SIGINFO as u64),
+        constants::record => (
+            worker::record as *const () as u64,
+            flags | libc::SA_SIGINFO as u64,
+        ),
         other => (other, flags),
     };
-    let action = KernelSigaction { handler, flags, restorer: restorer(), mask: 0 };
+    let action = KernelSigaction {
+        handler,
+        flags,
+        restorer: restorer(),
+        mask: 0,
+    };
     let action = c.build.put(&[action])?;
     let args = [c.word(0)?, Word::Const(action as u64), Word::Const(0), SET];
     Ok(Plan::new(libc::SYS_rt_sigaction, args))
@@ -29,7 +37,11 @@ pub(crate) fn sigprocmask(c: &mut Call) -> Result<Plan, Unsupported> {
     for signal in c.items(1)? {
         match word(&signal)? {
             Word::Const(n @ 1..=64) => set |= 1 << (n - 1),
-            _ => return Err(Unsupported("a set of signals that is not written out".into())),
+            _ => {
+                return Err(Unsupported(
+                    "a set of signals that is not written out".into(),
+                ));
+            }
         }
     }
     let set = c.build.put(&[set])?;

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Theatre {
     pub arena: Arena,
     pub method: Quiet,
+    /// Whether conductor and workers have real-time priorities.
+    pub real_time: bool,
     /// The directory in which each run has its own.
     pub home: String,
     /// Whether tasks may share the conductor's memory where nothing depends on it.
@@ -35,6 +37,7 @@ impl Theatre {
         Theatre {
             arena,
             method,
+            real_time: method == Quiet::Realtime,
             home,
             may_share: true,
             closed: true,
@@ -78,6 +81,8 @@ pub(crate) struct Stage<'a> {
     pub actors: Vec<Actor>,
     /// Whether a task may come to be stopped.
     pub may_stop: bool,
+    /// Whether an idle task may be woken by a signal, or killed.
+    pub may_signal: bool,
     /// Whether statuses may be lost with zombies that nobody keeps.
     may_lose_status: bool,
     directory: String,
@@ -125,14 +130,18 @@ impl<'a> Stage<'a> {
         unsafe {
             let globals = std::ptr::from_ref(globals).cast_mut();
             (*globals).one_cpu = play.one_cpu;
-            (*globals).share =
-                if theatre.may_share && !stmts().any(|s| wants_own_memory(s.sys)) {
-                    libc::CLONE_VM as u64
-                } else {
-                    0
-                };
+            (*globals).share = if theatre.may_share && !stmts().any(|s| wants_own_memory(s.sys)) {
+                libc::CLONE_VM as u64
+            } else {
+                0
+            };
         }
-        for word in [&globals.gate, &globals.arrived, &globals.started, &globals.leaving] {
+        for word in [
+            &globals.gate,
+            &globals.arrived,
+            &globals.started,
+            &globals.leaving,
+        ] {
             word.store(0, Relaxed);
         }
         globals.ticket.store(0, Relaxed);
@@ -140,6 +149,7 @@ impl<'a> Stage<'a> {
             program,
             actors: Vec::with_capacity(program.tasks.len()),
             may_stop: stmts().any(|s| may_stop(s.sys, &s.args)),
+            may_signal: stmts().any(|s| may_signal(s.sys)),
             may_lose_status: stmts().any(|s| {
                 s.sys == Sys::Sigaction
                     && s.args.first() == Some(&Arg::Value(Value::Signal(Signal::SIGCHLD)))
@@ -184,7 +194,10 @@ impl<'a> Stage<'a> {
         }
         if id == TaskId::SETUP {
             for process in program.processes() {
-                let how = Do::Spawn { slot: arena.at(process.index()), thread: false };
+                let how = Do::Spawn {
+                    slot: arena.at(process.index()),
+                    thread: false,
+                };
                 ops.push(op(libc::SYS_clone, [0; 3]).with(how));
             }
             ops.push(op(libc::SYS_close_range, [3, u64::from(u32::MAX), 0]));
@@ -214,15 +227,21 @@ impl<'a> Stage<'a> {
             robust.node = head;
             robust.first = std::ptr::from_ref(&robust.node) as usize;
             robust.offset = (std::mem::offset_of!(crate::arena::Robust, death)
-                - std::mem::offset_of!(crate::arena::Robust, node)) as i64;
+                - std::mem::offset_of!(crate::arena::Robust, node))
+                as i64;
             robust.pending = 0;
         }
         let slot = arena.slot(id.index());
         let free_running = play.race || id == TaskId::SETUP;
-        slot.go.store(if free_running { u32::MAX } else { 0 }, Relaxed);
+        slot.go
+            .store(if free_running { u32::MAX } else { 0 }, Relaxed);
         for number in 0..slot.posted.load(Relaxed).min(RING) {
             // SAFETY: entries lie in the slot's ring; these were used in the last run.
-            unsafe { (*entry_of(arena.at(id.index()), number)).ready.store(0, Relaxed) };
+            unsafe {
+                (*entry_of(arena.at(id.index()), number))
+                    .ready
+                    .store(0, Relaxed)
+            };
         }
         for word in [&slot.done, &slot.posted, &slot.robust.death] {
             word.store(0, Relaxed);
@@ -258,18 +277,30 @@ impl<'a> Stage<'a> {
         ops.push(op(libc::SYS_chdir, [directory as u64, 0, 0]));
         ops.push(op(libc::SYS_close_range, [3, u64::from(u32::MAX), 0]));
         let limit = |resource, soft, hard: Option<u64>| {
-            let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            let mut now = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
             // SAFETY: `now` is valid.
             unsafe { libc::getrlimit(resource, &mut now) };
             let hard = hard.map_or(now.rlim_max, |h| h.min(now.rlim_max));
-            libc::rlimit { rlim_cur: hard.min(soft), rlim_max: hard }
+            libc::rlimit {
+                rlim_cur: hard.min(soft),
+                rlim_max: hard,
+            }
         };
         let files = build.put(&[limit(libc::RLIMIT_NOFILE, 256, None)])?;
-        ops.push(op(libc::SYS_setrlimit, [libc::RLIMIT_NOFILE.into(), files as u64, 0]));
-        if self.theatre.method == Quiet::Realtime {
+        ops.push(op(
+            libc::SYS_setrlimit,
+            [libc::RLIMIT_NOFILE.into(), files as u64, 0],
+        ));
+        if self.theatre.real_time {
             // A worker that runs away is ended by the kernel (microseconds).
             let time = build.put(&[limit(libc::RLIMIT_RTTIME, 200_000, Some(200_000))])?;
-            ops.push(op(libc::SYS_setrlimit, [libc::RLIMIT_RTTIME.into(), time as u64, 0]));
+            ops.push(op(
+                libc::SYS_setrlimit,
+                [libc::RLIMIT_RTTIME.into(), time as u64, 0],
+            ));
         }
         Ok(())
     }
@@ -282,11 +313,18 @@ impl<'a> Stage<'a> {
                 std::fs::set_permissions(&self.directory, PermissionsExt::from_mode(0o777))
             })
             .map_err(|e| Failure::call(&self.directory, e))?;
-        let tid = worker::spawn(self.theatre.arena.globals(), self.theatre.arena.at(0), false);
+        let tid = worker::spawn(
+            self.theatre.arena.globals(),
+            self.theatre.arena.at(0),
+            false,
+        );
         if tid < 0 {
-            return Err(Failure::call("clone", std::io::Error::from_raw_os_error(-tid as i32)));
+            return Err(Failure::call(
+                "clone",
+                std::io::Error::from_raw_os_error(-tid as i32),
+            ));
         }
-        if self.theatre.method == Quiet::Realtime {
+        if self.theatre.real_time {
             // It inherited the conductor's priority, and now preempts it; its children inherit.
             real_time(tid as i32, 2).map_err(|e| Failure::call("sched_setscheduler", e))?;
         }
@@ -325,7 +363,12 @@ impl<'a> Stage<'a> {
         let actor = &self.actors[task];
         let slot = self.theatre.arena.slot(task);
         let at = slot.done.load(Acquire).checked_sub(slot.prelude)? as usize;
-        actor.timeouts.get(at).copied().flatten().map(Duration::from_millis)
+        actor
+            .timeouts
+            .get(at)
+            .copied()
+            .flatten()
+            .map(Duration::from_millis)
     }
 
     /// The call that a task is in, or would make next.
@@ -355,7 +398,13 @@ impl<'a> Stage<'a> {
                 let end = self.end_of(task)?;
                 self.actors[task].ended = Some(end);
                 let ticket = self.actors[task].leaving.map_or(u64::MAX, |l| l.0);
-                found.push((ticket, Event { task: TaskId(task as u16), what: What::End(end) }));
+                found.push((
+                    ticket,
+                    Event {
+                        task: TaskId(task as u16),
+                        what: What::End(end),
+                    },
+                ));
             }
         }
         found.sort_by_key(|f| f.0);
@@ -466,7 +515,9 @@ impl<'a> Stage<'a> {
                 unsafe { libc::kill(tid, libc::SIGKILL) };
             }
         }
-        self.actors.iter_mut().for_each(|a| a.watch = Watch::default());
+        self.actors
+            .iter_mut()
+            .for_each(|a| a.watch = Watch::default());
         // The orphans of the setup process become ours as it dies.
         // SAFETY: no pointer is used.
         while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::__WALL) } > 0 {}
@@ -517,7 +568,13 @@ fn op(nr: i64, given: [u64; 3]) -> Op {
     for (arg, n) in args.iter_mut().zip(given) {
         *arg = Word::Const(n);
     }
-    Op { how: Do::Call, nr, args, stores: (0, 0), outs: (0, 0) }
+    Op {
+        how: Do::Call,
+        nr,
+        args,
+        stores: (0, 0),
+        outs: (0, 0),
+    }
 }
 
 impl Op {
@@ -540,11 +597,24 @@ fn may_stop(sys: Sys, args: &[Arg]) -> bool {
         Sys::Kill | Sys::Tgkill | Sys::SetSig => 1,
         _ => return false,
     };
-    let stops = [Signal::SIGSTOP, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+    let stops = [
+        Signal::SIGSTOP,
+        Signal::SIGTSTP,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+    ];
     match args.get(at) {
         Some(Arg::Value(v)) => stops.iter().any(|s| v.number() == Some(i64::from(s.0))),
         _ => true,
     }
+}
+
+/// Whether a call makes it possible that a task other than its own handles a signal or is killed.
+fn may_signal(sys: Sys) -> bool {
+    matches!(
+        sys,
+        Sys::Kill | Sys::Tgkill | Sys::Sigaction | Sys::SetOwn | Sys::Thread
+    )
 }
 
 /// Whether a path leads out of the private directory.
@@ -554,7 +624,9 @@ fn names_outside(arg: &Arg) -> bool {
 
 /// Gives a task a real-time priority.
 pub(crate) fn real_time(tid: i32, priority: i32) -> std::io::Result<()> {
-    let param = libc::sched_param { sched_priority: priority };
+    let param = libc::sched_param {
+        sched_priority: priority,
+    };
     // SAFETY: `param` is valid.
     match unsafe { libc::sched_setscheduler(tid, libc::SCHED_FIFO, &param) } {
         0 => Ok(()),
@@ -607,7 +679,6 @@ fn exit_info(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
     // The exit code is the last of the 16 words.
     (result == 0 && info[0] & PIDFD_INFO_EXIT != 0).then_some((info[7] >> 32) as i32)
 }
-
 
 /// Gives this process an ordinary priority.
 pub(crate) fn ordinary() -> std::io::Result<()> {

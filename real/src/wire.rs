@@ -23,7 +23,10 @@ pub(crate) struct WireProgram {
 
 impl WireProgram {
     pub fn new(program: &Program) -> WireProgram {
-        let bare = |s: &Stmt| Stmt { text: String::new(), ..s.clone() };
+        let bare = |s: &Stmt| Stmt {
+            text: String::new(),
+            ..s.clone()
+        };
         WireProgram {
             tasks: program
                 .tasks
@@ -37,8 +40,16 @@ impl WireProgram {
     }
 
     pub fn program(self) -> Program {
-        let task = |(kind, body)| Task { name: String::new(), kind, body };
-        let var = |task| Var { name: String::new(), task, label: String::new() };
+        let task = |(kind, body)| Task {
+            name: String::new(),
+            kind,
+            body,
+        };
+        let var = |task| Var {
+            name: String::new(),
+            task,
+            label: String::new(),
+        };
         Program {
             name: String::new(),
             description: String::new(),
@@ -57,9 +68,20 @@ impl WireProgram {
 /// What the sandbox is to do.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Job {
-    Lockstep { program: WireProgram, ordering: Vec<TaskId>, slow: bool },
-    Race { program: WireProgram, rounds: u32, cpus: RaceCpus, seed: u64 },
-    PingPong { rounds: u32 },
+    Lockstep {
+        program: WireProgram,
+        ordering: Vec<TaskId>,
+        slow: bool,
+    },
+    Race {
+        program: WireProgram,
+        rounds: u32,
+        cpus: RaceCpus,
+        seed: u64,
+    },
+    PingPong {
+        rounds: u32,
+    },
 }
 
 /// What the sandbox tells.
@@ -148,7 +170,9 @@ impl Mail {
     pub fn send(&mut self, job: &Job) -> Result<(), String> {
         // SAFETY: the sandbox does not look before the bell rings.
         let area = unsafe { std::slice::from_raw_parts_mut((self.at + HEADER) as *mut u8, JOB) };
-        let len = postcard::to_slice(job, area).map_err(|e| format!("the job: {e}"))?.len();
+        let len = postcard::to_slice(job, area)
+            .map_err(|e| format!("the job: {e}"))?
+            .len();
         self.head().job.store(len as u64, Ordering::Release);
         self.head().journal.store(0, Ordering::Release);
         Ok(())
@@ -174,7 +198,9 @@ impl Mail {
             .len();
         // SAFETY: as above; the length may be unaligned.
         unsafe { (at as *mut u32).write_unaligned(len as u32) };
-        self.head().journal.store((start + 4 + len) as u64, Ordering::Release);
+        self.head()
+            .journal
+            .store((start + 4 + len) as u64, Ordering::Release);
         Ok(())
     }
 
@@ -182,13 +208,14 @@ impl Mail {
     pub fn notes(&self) -> Vec<Note> {
         let len = self.head().journal.load(Ordering::Acquire) as usize;
         // SAFETY: what is committed is not written any more before the next job.
-        let all =
-            unsafe { std::slice::from_raw_parts((self.at + HEADER + JOB) as *const u8, len) };
+        let all = unsafe { std::slice::from_raw_parts((self.at + HEADER + JOB) as *const u8, len) };
         let mut notes = Vec::new();
         let mut rest = all;
         while let Some((head, tail)) = rest.split_at_checked(4) {
             let len = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-            let Some((note, tail)) = tail.split_at_checked(len) else { break };
+            let Some((note, tail)) = tail.split_at_checked(len) else {
+                break;
+            };
             let Some(note) = decode(note) else { break };
             notes.push(note);
             rest = tail;

@@ -40,6 +40,11 @@ pub(crate) extern "C" fn main(at: usize) -> ! {
     }
 }
 
+fn slot_at(at: usize) -> &'static Slot {
+    // SAFETY: workers and handlers know the address of their slot.
+    unsafe { &*(at as *const Slot) }
+}
+
 /// What all share, found from a slot.
 fn globals(_at: usize, slot: &Slot) -> &'static Globals {
     // SAFETY: the conductor stored the address; the mapping stays.
@@ -48,7 +53,9 @@ fn globals(_at: usize, slot: &Slot) -> &'static Globals {
 
 /// Has the kernel note this task's death in its slot.
 fn enlist(at: usize, slot: &Slot) {
-    slot.robust.death.store(slot.tid.load(Relaxed) as u32, SeqCst);
+    slot.robust
+        .death
+        .store(slot.tid.load(Relaxed) as u32, SeqCst);
     // SAFETY: takes no arguments.
     let tgid = unsafe { raw::syscall(libc::SYS_getpid, [0; 6]) };
     slot.tgid.store(tgid as i32, Release);
@@ -130,39 +137,52 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
         }
     }
     let args = op.args.map(|w| value(at, globals, w));
+    // SAFETY: the compiler gave each call buffers of the slot that are large enough, or addresses
+    // that fault, which is for the kernel to find out.
+    let call = |nr, args| unsafe { raw::syscall(nr, args) };
     let result = match op.how {
-        // SAFETY (all calls below): the compiler gave each call buffers of the slot that are
-        // large enough, or addresses that fault, which is for the kernel to find out.
-        Do::Call => unsafe { raw::syscall(op.nr, args) },
-        Do::Means(value) => match unsafe { raw::syscall(op.nr, args) } {
+        Do::Call => call(op.nr, args),
+        Do::Means(value) => match call(op.nr, args) {
             r if r < 0 => r,
             _ => value,
         },
-        Do::Map => match unsafe { raw::syscall(op.nr, args) } {
+        Do::Map => match call(op.nr, args) {
             r if (-4095..0).contains(&r) => r,
-            address => unsafe {
-                raw::syscall(libc::SYS_munmap, [address as u64, args[1], 0, 0, 0, 0])
-            },
+            address => call(libc::SYS_munmap, [address as u64, args[1], 0, 0, 0, 0]),
         },
-        Do::Times => match unsafe { raw::syscall(op.nr, args) } {
+        Do::Times => match call(op.nr, args) {
             0 => {
                 let epoch = [0u64; 4];
                 let times = std::ptr::from_ref(&epoch) as u64;
-                unsafe { raw::syscall(libc::SYS_utimensat, [args[0], 0, times, 0, 0, 0]) }
+                call(libc::SYS_utimensat, [args[0], 0, times, 0, 0, 0])
             }
             error => error,
         },
         Do::OpenFd { path, own } => {
             write_fd_path(path, (!own).then_some(args[5]), args[4] as i32);
-            unsafe { raw::syscall(op.nr, [args[0], path as u64, args[2], args[3], 0, 0]) }
+            call(op.nr, [args[0], path as u64, args[2], args[3], 0, 0])
         }
         Do::Spawn { slot, thread } => spawn(globals, slot, thread),
         Do::Exit { thread } => {
-            post(at, globals, Posted::Leaving, i64::from(index), args[0] as i64, 0);
+            post(
+                at,
+                globals,
+                Posted::Leaving,
+                i64::from(index),
+                args[0] as i64,
+                0,
+            );
             globals.leaving.fetch_add(1, SeqCst);
-            let nr = if thread { libc::SYS_exit } else { libc::SYS_exit_group };
-            // SAFETY: does not return.
-            unsafe { raw::syscall(nr, args) }
+            if slot_at(at).skew != 0 {
+                // SAFETY: the word lies in shared memory.
+                unsafe { raw::futex_wake(globals.leaving.as_ptr(), 1) };
+            }
+            let nr = if thread {
+                libc::SYS_exit
+            } else {
+                libc::SYS_exit_group
+            };
+            call(nr, args)
         }
     };
     for i in 0..outs.1 {
@@ -174,7 +194,10 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
                 Source::Result => result,
                 Source::I32(from) => i64::from((from as *const i32).read()),
             };
-            globals.cells.get_unchecked(out.var as usize).store(number, Release);
+            globals
+                .cells
+                .get_unchecked(out.var as usize)
+                .store(number, Release);
         }
     }
     result
@@ -198,7 +221,11 @@ pub(crate) fn spawn(globals: &Globals, at: usize, thread: bool) -> i64 {
         let tid = raw::clone(flags, stack_of(at), main, at, slot.tid.as_ptr());
         if tid > 0 {
             // The task does the same when it runs; whoever asks in between shall know it.
-            let tgid = if thread { raw::syscall(libc::SYS_getpid, [0; 6]) } else { tid };
+            let tgid = if thread {
+                raw::syscall(libc::SYS_getpid, [0; 6])
+            } else {
+                tid
+            };
             slot.tgid.store(tgid as i32, Release);
         }
         tid
@@ -274,6 +301,13 @@ pub(crate) extern "C" fn record(signal: i32, info: *const libc::siginfo_t, _cont
         } else {
             0
         };
-        post(at, globals(at, slot), Posted::Handled, i64::from(signal), i64::from(code), i64::from(sender));
+        post(
+            at,
+            globals(at, slot),
+            Posted::Handled,
+            i64::from(signal),
+            i64::from(code),
+            i64::from(sender),
+        );
     }
 }

@@ -55,7 +55,11 @@ process other
   exit(7)
 "#,
     "writer other",
-    ["setup = [3, 4]; setup = 0", "writer 0; writer killed by SIGPIPE", "other 0; other exited 7"]
+    [
+        "setup = [3, 4]; setup = 0",
+        "writer 0; writer killed by SIGPIPE",
+        "other 0; other exited 7"
+    ]
 );
 
 told!(

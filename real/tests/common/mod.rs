@@ -11,7 +11,10 @@ pub fn sandbox() -> Sandbox {
 
 /// The one program of a scenario. A first line is added that names it.
 pub fn program(text: &str) -> Program {
-    let text = format!("test test/case\n\"A case.\"\n{}", text.trim_start_matches('\n'));
+    let text = format!(
+        "test test/case\n\"A case.\"\n{}",
+        text.trim_start_matches('\n')
+    );
     match scenario::load("case.ipc", &text) {
         Ok(mut programs) => programs.remove(0),
         Err(e) => panic!("{e:?}\n{text}"),
@@ -20,7 +23,11 @@ pub fn program(text: &str) -> Program {
 
 /// An ordering, by the tasks' names.
 pub fn ordering(program: &Program, names: &str) -> Vec<TaskId> {
-    let named = |n: &str| program.task_named(n).unwrap_or_else(|| panic!("no task {n}"));
+    let named = |n: &str| {
+        program
+            .task_named(n)
+            .unwrap_or_else(|| panic!("no task {n}"))
+    };
     names.split_whitespace().map(named).collect()
 }
 
@@ -49,12 +56,26 @@ pub fn tell(program: &Program, run: &Run) -> Vec<String> {
     let mut lines: Vec<String> = run
         .steps
         .iter()
-        .map(|s| s.events.iter().map(&mut renamed).collect::<Vec<_>>().join("; "))
+        .map(|s| {
+            s.events
+                .iter()
+                .map(&mut renamed)
+                .collect::<Vec<_>>()
+                .join("; ")
+        })
         .collect();
     let left: Vec<String> = run
         .left
         .iter()
-        .map(|&(task, end)| show(program, &Event { task, what: What::End(end) }))
+        .map(|&(task, end)| {
+            show(
+                program,
+                &Event {
+                    task,
+                    what: What::End(end),
+                },
+            )
+        })
         .collect();
     if !left.is_empty() {
         lines.push(left.join("; "));

@@ -1,0 +1,615 @@
+//! The sandbox itself: privileges, methods of knowing quiet, isolation, teardown.
+
+mod common;
+use common::*;
+use real::{Isolation, Options, Quiet, RaceCpus, RunError, Sandbox};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Blocks, wakes, ends: the whole of what a method must know.
+const BUSY: &str = r#"
+setup
+  pipe() = [r, w]
+  pipe() = [r2, w2]
+process a
+  read(r, 1) = x
+  write(w2, "2")
+  read(r, 1) = y
+  kill(c, SIGKILL)
+process b
+  close(w2)
+  write(w, "1")
+  read(r2, 1) = z
+  write(w, "3")
+process c
+  close(r)
+  close(w)
+  close(w2)
+  read(r2, 9)
+"#;
+const BUSY_ORDER: &str = "a c c c c b b a b a b a b a";
+
+fn told(sandbox: &mut Sandbox) {
+    let lines = [
+        "setup = [3, 4]; setup = [5, 6]",
+        "a 0; a blocks",
+        "c 0; c = 0",
+        "c 1; c = 0",
+        "c 2; c = 0",
+        "c 3; c blocks",
+        "b 0; b = 0",
+        "b 1; b = 1; a = \"1\"",
+        "a 1; a = 1; c = \"2\"",
+        "b 2; b blocks",
+        "a 2; a blocks",
+        "c 4; c exited 0",
+        "a blocked 2; b blocked 2",
+    ];
+    let got = story(sandbox, BUSY, BUSY_ORDER);
+    // Which comes first across tasks is not fixed where they run on several CPUs.
+    let set = |line: &str| {
+        line.split("; ")
+            .map(str::to_string)
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(got.len(), lines.len(), "{got:#?}");
+    for (got, expected) in got.iter().zip(lines) {
+        assert_eq!(set(got), set(expected));
+    }
+}
+
+#[test]
+fn each_method_knows_quiet() {
+    for quiet in [
+        Quiet::Auto,
+        Quiet::Realtime,
+        Quiet::Pinned,
+        Quiet::DoubleCollect,
+    ] {
+        match Sandbox::new(&Options {
+            quiet,
+            ..Options::default()
+        }) {
+            Ok(mut sandbox) => {
+                if quiet != Quiet::Auto {
+                    assert_eq!(sandbox.facts().quiet, quiet);
+                }
+                for _ in 0..20 {
+                    told(&mut sandbox);
+                }
+            }
+            Err(e) if quiet == Quiet::Realtime => eprintln!("skipped {quiet:?}: {e}"),
+            Err(e) => panic!("{quiet:?}: {e}"),
+        }
+    }
+}
+
+#[test]
+fn memory_of_their_own_makes_no_difference() {
+    let mut sandbox = Sandbox::new(&Options {
+        own_memory: true,
+        ..Options::default()
+    })
+    .unwrap();
+    for _ in 0..20 {
+        told(&mut sandbox);
+    }
+}
+
+#[test]
+fn slowly_makes_no_difference() {
+    let mut sandbox = Sandbox::new(&Options {
+        slow: true,
+        ..Options::default()
+    })
+    .unwrap();
+    told(&mut sandbox);
+}
+
+#[test]
+fn load_makes_no_difference() {
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        // Three methods, some thousand steps in all; every one must be as told.
+        for (quiet, runs) in [
+            (Quiet::Auto, 300),
+            (Quiet::Pinned, 40),
+            (Quiet::DoubleCollect, 40),
+        ] {
+            let mut sandbox = Sandbox::new(&Options {
+                quiet,
+                ..Options::default()
+            })
+            .unwrap();
+            for _ in 0..runs {
+                told(&mut sandbox);
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// Runs `f` in a child process, without privileges if asked; gives what it gave.
+fn apart(unprivileged: bool, f: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
+    use std::io::{Read, Write};
+    let (mut ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    // SAFETY: the child uses its own memory and no lock of this process, and leaves by `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            drop(ours);
+            let user = 65_534;
+            // SAFETY: plain system calls.
+            let dropped = !unprivileged
+                || unsafe {
+                    libc::setgroups(0, std::ptr::null()) == 0
+                        && libc::setresgid(user, user, user) == 0
+                        && libc::setresuid(user, user, user) == 0
+                };
+            // Someone else than root has none to drop.
+            // SAFETY: takes nothing.
+            let root = unsafe { libc::geteuid() } == 0;
+            let result = if root && !dropped {
+                Err("root that may not change its user".into())
+            } else {
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+                    .unwrap_or_else(|_| Err("panicked".into()))
+            };
+            let _ = match result {
+                Ok(text) => write!(theirs, "+{text}"),
+                Err(text) => write!(theirs, "-{text}"),
+            };
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            assert!(child > 0);
+            drop(theirs);
+            let mut text = String::new();
+            ours.read_to_string(&mut text).unwrap();
+            // SAFETY: our child.
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+            match text.split_at_checked(1) {
+                Some(("+", text)) => Ok(text.to_string()),
+                Some((_, text)) => Err(text.to_string()),
+                None => Err("died".into()),
+            }
+        }
+    }
+}
+
+#[test]
+fn without_privileges() {
+    let result = apart(true, || {
+        let mut sandbox = Sandbox::new(&Options {
+            isolation: Isolation::Required,
+            ..Options::default()
+        })
+        .map_err(|e| e.to_string())?;
+        let facts = sandbox.facts().clone();
+        if !facts.user_namespace || facts.root || facts.quiet == Quiet::Realtime {
+            return Err(format!("{facts:?}"));
+        }
+        for _ in 0..20 {
+            told(&mut sandbox);
+        }
+        let needy = program("needs root\nprocess p\n  setuid(1000)\n");
+        match sandbox.lockstep(&needy, &[]) {
+            Err(RunError::Skip(why)) => Ok(why.to_string()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    match result {
+        Ok(why) => assert!(why.contains("needs root"), "{why}"),
+        // Some machines permit no user namespaces.
+        Err(why) if why.contains("namespace") => eprintln!("skipped: {why}"),
+        Err(why) => panic!("{why}"),
+    }
+}
+
+#[test]
+fn without_namespaces_only_the_harmless_is_run() {
+    let options = Options {
+        isolation: Isolation::Without,
+        ..Options::default()
+    };
+    let mut sandbox = Sandbox::new(&options).unwrap();
+    assert!(!sandbox.facts().is_closed());
+    told(&mut sandbox);
+    for (text, why) in [
+        (
+            "process p\n  kill(-1, SIGKILL)\n",
+            "signals a process by number",
+        ),
+        (
+            "process p\n  open(\"/etc/passwd\", O_RDONLY)\n",
+            "outside its directory",
+        ),
+        ("process p\n  unlink(\"../x\")\n", "outside its directory"),
+        ("process p\n  execve(\"x\")\n", "executes"),
+    ] {
+        match sandbox.lockstep(&program(text), &[]) {
+            Err(RunError::Skip(skip)) => assert!(skip.0.contains(why), "{skip}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn with_namespaces_nothing_outside_is_reached() {
+    let mut sandbox = sandbox();
+    if !sandbox.facts().is_closed() {
+        eprintln!("skipped: {:?}", sandbox.facts().namespaces);
+        return;
+    }
+    let text = r#"
+process killer
+  open("/etc/passwd", O_RDONLY)
+  open("/left", O_CREAT|O_RDWR, 0o644)
+  kill(-1, SIGKILL)
+process victim
+  close(3)
+"#;
+    let lines = [
+        "",
+        "killer 0; killer = -1 ENOENT",
+        "killer 1; killer = 3",
+        "killer 2; killer = 0; setup killed by SIGKILL; victim killed by SIGKILL",
+        "killer 3; killer exited 0",
+    ];
+    // The second run must find no `/left` either.
+    for _ in 0..2 {
+        assert_eq!(story(&mut sandbox, text, ""), lines);
+    }
+    let look = "process p\n  stat(\"/left\")\n  stat(\"/proc/1\")\n";
+    let lines = story(&mut sandbox, look, "");
+    assert_eq!(lines[1], "p 0; p = -1 ENOENT");
+    assert!(
+        lines[2].starts_with("p 1; p = [S_IFDIR, 0o555"),
+        "{}",
+        lines[2]
+    );
+}
+
+#[test]
+fn nothing_leaks_from_run_to_run() {
+    let mut sandbox = sandbox();
+    // The lowest free descriptor, the mask, the directory, the pending signals: as ever.
+    let text = r#"
+setup
+  pipe() = [r, w]
+process p
+  umask(0o777)
+  sigprocmask(SIG_BLOCK, [SIGUSR1])
+  kill(p, SIGUSR1)
+  mkfifo("here", 0o600)
+  mkdir("dir", 0o700)
+  mkfifo("dir/deep", 0o600)
+  setrlimit(RLIMIT_NOFILE, 10)
+  sigaction(SIGTERM, SIG_IGN)
+  sigpending()
+process q
+  umask(0o22)
+  fcntl(r, F_DUPFD, 255)
+  fcntl(r, F_DUPFD, 256)
+  sigpending()
+  kill(q, SIGTERM)
+"#;
+    let lines = [
+        "setup = [3, 4]",
+        "p 0; p = 0o22",
+        "p 1; p = 0",
+        "p 2; p = 0",
+        "p 3; p = 0",
+        "p 4; p = 0",
+        "p 5; p = -1 EACCES",
+        "p 6; p = 0",
+        "p 7; p = 0",
+        "p 8; p = [SIGUSR1]",
+        "p 9; p exited 0",
+        "q 0; q = 0o22",
+        "q 1; q = 255",
+        "q 2; q = -1 EINVAL",
+        "q 3; q = []",
+        "q 4; q killed by SIGTERM",
+    ];
+    for _ in 0..50 {
+        let got = story(&mut sandbox, text, "");
+        for (got, expected) in got.iter().zip(lines) {
+            // Root passes over the mode of the directory.
+            if expected == "p 5; p = -1 EACCES" && sandbox.facts().root {
+                assert_eq!(got, "p 5; p = 0");
+            } else {
+                assert_eq!(got, expected);
+            }
+        }
+        assert_eq!(got.len(), lines.len());
+    }
+}
+
+#[test]
+fn orderings_skip_who_is_not_idle() {
+    let mut sandbox = sandbox();
+    let program = program(
+        "setup\n  pipe() = [r, w]\nprocess a\n  read(r, 1)\nprocess b\n  write(w, \"x\")\n",
+    );
+    let run = run(&mut sandbox, &program, "a a a b b b b").unwrap();
+    assert_eq!(run.skipped, [1, 2, 5, 6]);
+    assert_eq!(run.ordering(), ordering(&program, "a b b a"));
+}
+
+#[test]
+fn a_setup_that_sleeps_is_refused() {
+    let mut sandbox = sandbox();
+    let program = program("setup\n  pipe() = [r, w]\n  read(r, 1)\nprocess a\n  close(r)\n");
+    match sandbox.lockstep(&program, &[]) {
+        Err(RunError::SetupBlocks(1)) => {}
+        other => panic!("{other:?}"),
+    }
+    told(&mut sandbox);
+}
+
+#[test]
+fn an_overrun_is_told_with_its_trace() {
+    // A deadline that has passed before the first step is over.
+    let options = Options {
+        run_deadline: Duration::from_millis(100),
+        ..Options::default()
+    };
+    let mut sandbox = Sandbox::new(&options).unwrap();
+    let program = program("setup\n  pipe() = [r, w]\nprocess a\n  poll([[r, POLLIN]], 1500)\n");
+    match sandbox.lockstep(&program, &[]) {
+        Err(RunError::Overrun(run)) => {
+            assert!(run.overrun);
+            assert_eq!(
+                tell(&program, &run),
+                ["setup = [3, 4]", "a 0; a blocks", "a unfinished"]
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    told(&mut sandbox);
+}
+
+#[test]
+fn a_killed_sandbox_is_replaced() {
+    // In a process of its own, whose family is this sandbox alone.
+    let result = apart(false, || {
+        let mut sandbox = sandbox();
+        told(&mut sandbox);
+        for pid in family(std::process::id() as i32) {
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if comm.trim() == "lockstep-host" {
+                // SAFETY: a process that this sandbox started.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+            }
+        }
+        let program = program(BUSY);
+        // The loss is told once at most, and then all is well.
+        let lost = (0..2)
+            .filter(|_| sandbox.lockstep(&program, &[]).is_err())
+            .count();
+        told(&mut sandbox);
+        Ok(lost.to_string())
+    });
+    assert!(matches!(result.as_deref(), Ok("0" | "1")), "{result:?}");
+}
+
+fn descends(mut pid: i32, ancestor: i32) -> bool {
+    while pid > 1 {
+        if pid == ancestor {
+            return true;
+        }
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|r| r.split_whitespace().nth(1)?.parse().ok());
+        pid = parent.unwrap_or(0);
+    }
+    false
+}
+
+/// Processes that are `ancestor` or descend from it.
+fn family(ancestor: i32) -> Vec<i32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok())
+        .filter(|&pid| descends(pid, ancestor))
+        .collect()
+}
+
+/// The namespaces of processes, by their inode numbers.
+fn namespace(pid: i32, kind: &str) -> Option<String> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+fn vanishes(isolation: Isolation) {
+    use std::io::Read;
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    // SAFETY: the child uses its own memory, and never returns.
+    let outer = unsafe { libc::fork() };
+    if outer == 0 {
+        drop(ours);
+        let _ = std::panic::catch_unwind(|| {
+            let options = Options {
+                isolation,
+                run_deadline: Duration::from_secs(60),
+                ..Options::default()
+            };
+            let mut sandbox = Sandbox::new(&options).unwrap();
+            // Blocked workers, and a run that goes on: the poll is waited for.
+            let program = program(
+                "setup\n  pipe() = [r, w]\nprocess a\n  fork c\n    read(r, 1)\n  read(r, 1)\nprocess b\n  thread t\n    read(r, 1)\n  poll([[r, POLLIN]], 2000)\n  poll([[r, POLLIN]], 2000)\n  poll([[r, POLLIN]], 2000)\n  poll([[r, POLLIN]], 2000)\n  poll([[r, POLLIN]], 2000)\n",
+            );
+            use std::io::Write;
+            (&theirs).write_all(b"!").unwrap();
+            let _ = sandbox.lockstep(&program, &[]);
+        });
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(1) }
+    }
+    drop(theirs);
+    let mut byte = [0u8];
+    ours.read_exact(&mut byte).unwrap();
+    // Until all are there: the outer process, guard, host, setup, a, c, b.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut pids = family(outer);
+    while pids.len() < 7 {
+        assert!(Instant::now() < deadline, "they do not come: {pids:?}");
+        std::thread::yield_now();
+        pids = family(outer);
+    }
+    let fds: Vec<i32> = pids
+        .iter()
+        .filter(|&&p| p != outer)
+        // SAFETY: takes numbers.
+        .map(|&p| unsafe { libc::syscall(libc::SYS_pidfd_open, p, 0) } as i32)
+        .collect();
+    let own = namespace(std::process::id() as i32, "mnt");
+    let spaces: BTreeSet<_> = pids
+        .iter()
+        .filter_map(|&p| namespace(p, "mnt"))
+        .filter(|n| Some(n) != own.as_ref())
+        .collect();
+    assert_eq!(spaces.is_empty(), isolation == Isolation::Without);
+    // SAFETY: our child.
+    unsafe {
+        libc::kill(outer, libc::SIGKILL);
+        libc::waitpid(outer, std::ptr::null_mut(), 0);
+    }
+    for fd in fds.into_iter().filter(|fd| *fd >= 0) {
+        let mut entry = libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one valid entry; a descriptor of ours.
+        unsafe {
+            assert_eq!(
+                libc::poll(&mut entry, 1, 10_000),
+                1,
+                "one of {pids:?} goes on"
+            );
+            libc::close(fd);
+        }
+    }
+    // A mount namespace, and the file system mounted in it, goes with its last process.
+    let left = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|e| {
+            let pid = e.file_name().to_string_lossy().parse().ok()?;
+            namespace(pid, "mnt")
+                .filter(|n| spaces.contains(n))
+                .map(|_| pid)
+        });
+    assert_eq!(left.collect::<Vec<i32>>(), []);
+    let homes: Vec<_> = std::fs::read_dir("/tmp")
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .filter(|n| pids.iter().any(|p| *n == format!("lockstep-{p}")))
+        .collect();
+    assert_eq!(homes, Vec::<String>::new());
+}
+
+#[test]
+fn all_vanish_with_the_outermost_process() {
+    vanishes(Isolation::Auto);
+}
+
+#[test]
+fn all_vanish_without_namespaces_too() {
+    vanishes(Isolation::Without);
+}
+
+#[test]
+fn a_race_finds_every_outcome_of_a_small_program() {
+    let program = program(
+        r#"
+setup
+  pipe() = [r, w]
+process writer
+  close(r)
+  write(w, "hello")
+  write(w, "world")
+process reader
+  close(w)
+  read(r, 64) = a
+sometimes a == "hello"
+sometimes a == "helloworld"
+"#,
+    );
+    let mut sandbox = sandbox();
+    for cpus in [RaceCpus::One, RaceCpus::All] {
+        let outcomes = sandbox.race(&program, 1000, cpus, 7).unwrap();
+        assert_eq!(outcomes.iter().map(|o| o.1).sum::<u32>(), 1000);
+        let mut values: Vec<String> = outcomes
+            .iter()
+            .map(|(o, _)| {
+                o.values[0]
+                    .as_ref()
+                    .map_or("nothing".into(), |v| v.to_string())
+            })
+            .collect();
+        values.sort();
+        // The writer ends by itself or is killed by SIGPIPE.
+        values.dedup();
+        assert_eq!(values, ["\"hello\"", "\"helloworld\""], "{cpus:?}");
+    }
+    told(&mut sandbox);
+}
+
+#[test]
+fn a_race_knows_who_is_left_asleep() {
+    let program = program(
+        r#"
+setup
+  pipe() = [r, w]
+process a
+  read(r, 1) = x
+process b
+  read(r, 1) = y
+process c
+  write(w, "1")
+sometimes x == "1"
+sometimes y == "1"
+"#,
+    );
+    let mut sandbox = sandbox();
+    for cpus in [RaceCpus::One, RaceCpus::All] {
+        for (outcome, _) in sandbox.race(&program, 300, cpus, 11).unwrap() {
+            use scenario::End::{Blocked, Exited};
+            assert_eq!(outcome.ends[2], Exited(0), "{outcome:?}");
+            match outcome.values.as_slice() {
+                [Some(_), None] => assert_eq!(outcome.ends[..2], [Exited(0), Blocked(0)]),
+                [None, Some(_)] => assert_eq!(outcome.ends[..2], [Blocked(0), Exited(0)]),
+                _ => panic!("{cpus:?}: {outcome:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_costs_little_more_than_two_switches() {
+    let mut sandbox = sandbox();
+    if sandbox.facts().quiet != Quiet::Realtime {
+        eprintln!("skipped: {}", sandbox.facts().quiet_reason);
+        return;
+    }
+    let rounds = 2000;
+    let bare = sandbox.pingpong(rounds).unwrap() / rounds;
+    assert!(
+        bare > Duration::ZERO && bare < Duration::from_millis(1),
+        "{bare:?}"
+    );
+}
