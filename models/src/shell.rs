@@ -224,7 +224,7 @@ impl<R: Runtime> Shell<R> {
             }
         }
         if let Some(seat) = own {
-            shell.run(seat, R::lock(&shell.core));
+            shell.run(seat);
         }
         loop {
             let next = shell.threads().pop();
@@ -242,7 +242,7 @@ impl<R: Runtime> Shell<R> {
     /// Starts a thread that is counted as running already; tells whether there was one to be had.
     fn start(self: &Arc<Self>, seat: Seat) -> bool {
         let own = self.clone();
-        match R::spawn(move || own.run(seat, R::enter(&own.core))) {
+        match R::spawn(move || own.run(seat)) {
             Ok(thread) => self.threads().push(thread),
             Err(e) => {
                 let why = format!("cannot start a thread: {e}");
@@ -254,9 +254,10 @@ impl<R: Runtime> Shell<R> {
     }
 
     /// The life of a thread.
-    fn run<'a>(self: &'a Arc<Self>, seat: Seat, mut core: R::Guard<'a, Core>) {
+    fn run(self: &Arc<Self>, seat: Seat) {
         let role = self.plan.role(seat);
         let (Role::Task(task) | Role::Interrupt(task)) = role;
+        let mut core = R::lock(&self.core);
         while !core.over && !matches!(core.system.kernel().task(task).state, State::Ended(_)) {
             let Some(step) = self.plan.step(&core.system, role) else {
                 core = self.sleep(core, seat);

@@ -127,7 +127,7 @@ mod tests {
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 let pair = pair.clone();
-                R::spawn(move || drop(R::wait(&pair.1, R::enter(&pair.0)))).expect("a thread")
+                R::spawn(move || drop(R::wait(&pair.1, R::lock(&pair.0)))).expect("a thread")
             })
             .collect();
         let third = R::spawn(|| panic!("as it was meant to be")).expect("a thread");

@@ -22,15 +22,7 @@ pub struct Loom;
 /// The most threads loom has, the one that starts the others among them.
 pub const MOST_THREADS: usize = ::loom::MAX_THREADS;
 
-runtime!(
-    Loom,
-    choose: |_| None,
-    recorded: None,
-    #[track_caller]
-    fn enter<T: Send + 'static>(mutex: &Self::Mutex<T>) -> Self::Guard<'_, T> {
-        lib::joined_with_start(|| Self::lock(mutex))
-    }
-);
+runtime!(Loom, choose: |_| None, recorded: None);
 
 /// What stands for `std::sync`: loom's lock, and a condition variable of threads that park.
 ///
@@ -40,9 +32,28 @@ runtime!(
 mod lib {
     use ::loom::sync as loom;
     use ::loom::thread::{self, Thread};
+    use ::std::cell::Cell;
     use ::std::collections::VecDeque;
+    use ::std::io;
     use ::std::ops::{Deref, DerefMut};
+    use ::std::sync::atomic::{AtomicBool, Ordering};
     use ::std::sync::{LockResult, PoisonError};
+
+    ::std::thread_local! {
+        /// The thread that runs has just been started, and has done nothing that loom saw.
+        static STARTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub fn spawn(
+        builder: thread::Builder,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        builder.spawn(move || {
+            STARTED.set(true);
+            body();
+            STARTED.set(false);
+        })
+    }
 
     /// loom ends an execution only when all its threads have ended. To wait for them once more
     /// would make the order of their ends one more thing to explore.
@@ -50,36 +61,61 @@ mod lib {
         drop(thread);
     }
 
-    /// Does the first step of a thread that loom has just started or let go on.
-    ///
-    /// Such a thread does nothing before it takes its lock, so the point at which loom chose it is
-    /// the point at which the lock is fought for. Left to itself loom would choose among all
-    /// threads twice, and explore every order twice.
-    #[track_caller]
-    pub fn joined_with_start<T>(step: impl FnOnce() -> T) -> T {
-        ::loom::stop_exploring();
-        let result = step();
-        ::loom::explore();
-        result
+    pub struct Mutex<T> {
+        mutex: loom::Mutex<T>,
+        held: AtomicBool,
     }
-
-    pub struct Mutex<T>(loom::Mutex<T>);
 
     impl<T> Mutex<T> {
         pub fn new(value: T) -> Mutex<T> {
-            Mutex(loom::Mutex::new(value))
+            Mutex {
+                mutex: loom::Mutex::new(value),
+                held: AtomicBool::new(false),
+            }
         }
 
         #[track_caller]
         pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-            let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(MutexGuard { mutex: self, guard })
+            match STARTED.replace(false) {
+                true => self.first_lock(),
+                false => Ok(self.plain_lock()),
+            }
+        }
+
+        #[track_caller]
+        fn plain_lock(&self) -> MutexGuard<'_, T> {
+            let guard = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+            self.held.store(true, Ordering::Relaxed);
+            MutexGuard { mutex: self, guard }
+        }
+
+        /// Takes the lock as the first step of a thread that loom has just started or let go on.
+        ///
+        /// Such a thread does nothing before it takes its lock, so the point at which loom chose it
+        /// is the point at which the lock is fought for. Left to itself loom would choose among all
+        /// threads twice, and explore every order twice.
+        #[track_caller]
+        fn first_lock(&self) -> LockResult<MutexGuard<'_, T>> {
+            if self.held.load(Ordering::Relaxed) {
+                // It has to wait, and what others do meanwhile is to be explored.
+                return Ok(self.plain_lock());
+            }
+            ::loom::stop_exploring();
+            let guard = self.plain_lock();
+            ::loom::explore();
+            Ok(guard)
         }
     }
 
     pub struct MutexGuard<'a, T> {
         mutex: &'a Mutex<T>,
         guard: loom::MutexGuard<'a, T>,
+    }
+
+    impl<T> Drop for MutexGuard<'_, T> {
+        fn drop(&mut self) {
+            self.mutex.held.store(false, Ordering::Relaxed);
+        }
     }
 
     impl<T> Deref for MutexGuard<'_, T> {
@@ -115,7 +151,7 @@ mod lib {
             // one unlocks.
             drop(held);
             thread::park();
-            joined_with_start(|| mutex.lock())
+            mutex.first_lock()
         }
 
         pub fn notify_one(&self) {

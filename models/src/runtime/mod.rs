@@ -29,11 +29,6 @@ pub trait Runtime: Sized + 'static {
     /// Takes a lock.
     #[track_caller]
     fn lock<T: Send + 'static>(mutex: &Self::Mutex<T>) -> Self::Guard<'_, T>;
-    /// Takes a lock as the first thing that a thread does: nobody can tell its start from that.
-    #[track_caller]
-    fn enter<T: Send + 'static>(mutex: &Self::Mutex<T>) -> Self::Guard<'_, T> {
-        Self::lock(mutex)
-    }
     /// A new condition variable.
     fn condvar() -> Self::Condvar;
     /// Drops the lock, sleeps until it is notified, takes the lock again. It may wake for nothing.
@@ -72,7 +67,7 @@ pub(crate) const STACK: usize = 1 << 18;
 
 /// Implements [`Runtime`] for a library that has `sync` (as `lib`) and `thread` as std has.
 macro_rules! runtime {
-    ($name:ident, choose: $choose:expr, recorded: $recorded:expr $(, $more:item)*) => {
+    ($name:ident, choose: $choose:expr, recorded: $recorded:expr) => {
         impl $crate::runtime::Runtime for $name {
             type Mutex<T: Send + 'static> = lib::Mutex<T>;
             type Guard<'a, T: Send + 'static> = lib::MutexGuard<'a, T>;
@@ -112,9 +107,10 @@ macro_rules! runtime {
 
             #[track_caller]
             fn spawn(body: impl FnOnce() + Send + 'static) -> io::Result<Self::Thread> {
-                thread::Builder::new()
-                    .stack_size($crate::runtime::STACK)
-                    .spawn(body)
+                lib::spawn(
+                    thread::Builder::new().stack_size($crate::runtime::STACK),
+                    body,
+                )
             }
 
             fn join(thread: Self::Thread) {
@@ -134,8 +130,6 @@ macro_rules! runtime {
             fn recorded() -> Option<String> {
                 $recorded
             }
-
-            $($more)*
         }
     };
 }

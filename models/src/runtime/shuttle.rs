@@ -26,8 +26,18 @@ runtime!(
 
 mod lib {
     pub use ::shuttle::sync::{Condvar, Mutex, MutexGuard};
+    use ::shuttle::thread;
+    use ::std::io;
 
-    pub fn join(thread: ::shuttle::thread::JoinHandle<()>) {
+    #[track_caller]
+    pub fn spawn(
+        builder: thread::Builder,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        builder.spawn(body)
+    }
+
+    pub fn join(thread: thread::JoinHandle<()>) {
         // A thread that panicked has told its engine, which ends the run.
         let _ = thread.join();
     }

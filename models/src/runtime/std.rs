@@ -16,9 +16,19 @@ pub struct Std;
 runtime!(Std, choose: |_| Some(0), recorded: None);
 
 mod lib {
+    use ::std::io;
     pub use ::std::sync::{Condvar, Mutex, MutexGuard};
+    use ::std::thread;
 
-    pub fn join(thread: ::std::thread::JoinHandle<()>) {
+    #[track_caller]
+    pub fn spawn(
+        builder: thread::Builder,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        builder.spawn(body)
+    }
+
+    pub fn join(thread: thread::JoinHandle<()>) {
         // A thread that panicked has told its engine, which ends the run.
         let _ = thread.join();
     }
