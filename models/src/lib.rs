@@ -10,7 +10,7 @@
 //! | What comes out? | [`ModelRun`], [`ModelError`] |
 //! | What can each engine not see? | [`runtime::loom`], [`runtime::shuttle`], [`runtime::std`] |
 //! | How does a scenario become threads? | [`shell`] |
-//! | How does a kernel really do it: locks, wait queues, wake-ups? | [`protocol`]: [`protocol::wait`], [`protocol::pipe`] |
+//! | How does a kernel really do it: locks, wait queues, wake-ups? | [`protocol`]: [`wait`], [`pipe`], [`fifo`] |
 //!
 //! ```
 //! let text = "\
@@ -37,9 +37,13 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+pub mod fifo;
+pub mod pipe;
+pub mod protocol;
 mod report;
 pub mod runtime;
 pub mod shell;
+pub mod wait;
 
 pub use engine::{LoomOptions, ShuttleOptions, Strategy};
 pub use report::{ModelError, ModelRun, Witness};
