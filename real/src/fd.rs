@@ -1,6 +1,7 @@
 //! Descriptors and descriptions: reading and writing, duplicating, closing, flags, metadata.
 
-use crate::compile::{Call, Decode, OUTSIDE, Piece, Plan, Unsupported};
+use crate::compile::{Call, OUTSIDE, Plan, Unsupported};
+use crate::decode::{Decode, Piece};
 use crate::op::{Do, Store, Word};
 use scenario::Bits;
 

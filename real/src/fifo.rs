@@ -1,7 +1,8 @@
 //! Names: making FIFOs and other files, opening, removing. Paths are relative to the scenario's
 //! private directory.
 
-use crate::compile::{Call, Decode, Plan, Unsupported};
+use crate::compile::{Call, Plan, Unsupported};
+use crate::decode::Decode;
 use crate::op::{Do, Word};
 
 const HERE: Word = Word::Const(libc::AT_FDCWD as i64 as u64);

@@ -7,32 +7,33 @@ use crate::options::{Isolation, Options};
 use crate::wire::{Mail, Note};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+/// What the guard is to start.
+pub(crate) struct Start<'a> {
+    pub options: &'a Options,
+    /// Why it goes without namespaces, if it does.
+    pub reason: &'a str,
+    pub cpus: Vec<usize>,
+    pub cpu: usize,
+}
+
 /// The guard's whole life. It runs in a fork of a caller that may have had many threads.
-pub(crate) fn main(
-    bell: &OwnedFd,
-    life: &OwnedFd,
-    mail: &Mail,
-    options: &Options,
-    cpus: Vec<usize>,
-    cpu: usize,
-) -> ! {
+pub(crate) fn main(bell: &OwnedFd, life: &OwnedFd, mail: &Mail, start: Start) -> ! {
     // A panic must not unwind into what was the caller's code.
-    let life_of = || live(bell, life, mail, options, cpus, cpu);
+    let life_of = || live(bell, life, mail, start);
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life_of));
     exit(101)
 }
 
-fn live(
-    bell: &OwnedFd,
-    life: &OwnedFd,
-    mail: &Mail,
-    options: &Options,
-    cpus: Vec<usize>,
-    cpu: usize,
-) -> ! {
+fn live(bell: &OwnedFd, life: &OwnedFd, mail: &Mail, start: Start) -> ! {
+    let Start {
+        options,
+        reason,
+        cpus,
+        cpu,
+    } = start;
     detach([bell.as_raw_fd(), life.as_raw_fd()]);
     let (user_namespace, namespaces) = match options.isolation {
-        Isolation::Without => (false, none()),
+        Isolation::Without => (false, none(reason)),
         Isolation::Auto | Isolation::Required => unshare(),
     };
     let lacking = namespaces.iter().find(|n| n.refused.is_some());
@@ -181,8 +182,8 @@ fn detach(keep: [i32; 2]) {
 }
 
 /// No namespace at all.
-fn none() -> Vec<Namespace> {
-    let refused = Some("not asked for".to_string());
+fn none(reason: &str) -> Vec<Namespace> {
+    let refused = Some(reason.to_string());
     ["pid", "mount", "ipc", "net"]
         .map(|name| Namespace {
             name: name.into(),

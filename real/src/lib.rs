@@ -9,8 +9,8 @@
 //! | How is it known that a call sleeps? | [`Quiet`] |
 //!
 //! Inside: `compile` turns statements into operations in shared memory (`arena`), `worker` is the
-//! code that performs them in each task, `quiet` knows when all sleep, `stage` is what lockstep
-//! and race have in common. Each mechanism's calls are in the file of its name: `pipe`, `fd`,
+//! code that performs them in each task, `decode` turns results into values, `quiet` knows when all
+//! sleep, `stage` is what lockstep and race have in common. Each mechanism's calls are in the file of its name: `pipe`, `fd`,
 //! `fifo`, `poll`, `signal`, `process`.
 //!
 //! What it cannot see: tasks that do nothing but compute (there are none in a scenario), and work
@@ -19,6 +19,7 @@
 mod arena;
 mod call;
 mod compile;
+mod decode;
 mod facts;
 mod fd;
 mod fifo;
@@ -30,6 +31,7 @@ mod options;
 mod pingpong;
 mod pipe;
 mod poll;
+mod prepare;
 mod process;
 mod quiet;
 mod race;
@@ -38,6 +40,7 @@ mod run;
 mod sandbox;
 mod signal;
 mod stage;
+mod status;
 mod wire;
 mod worker;
 

@@ -1,6 +1,7 @@
 //! Pipes: making them, and moving bytes between them and files without a buffer.
 
-use crate::compile::{Call, Decode, Plan, Unsupported};
+use crate::compile::{Call, Plan, Unsupported};
+use crate::decode::Decode;
 use crate::op::Word;
 
 /// `pipe()`.

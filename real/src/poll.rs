@@ -1,6 +1,7 @@
 //! Readiness.
 
-use crate::compile::{Call, Decode, Plan, Unsupported, items, word};
+use crate::compile::{Call, Plan, Unsupported, items, word};
+use crate::decode::Decode;
 use crate::op::{Store, Word};
 
 /// `poll(fds, count, timeout)`.

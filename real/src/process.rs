@@ -1,7 +1,8 @@
 //! Processes and threads: starting, ending, limits, credentials.
 
 use crate::arena::MAX_TASKS;
-use crate::compile::{Call, Decode, Plan, Unsupported};
+use crate::compile::{Call, Plan, Unsupported};
+use crate::decode::Decode;
 use crate::op::{Do, Word};
 use scenario::{Bits, Value};
 

@@ -49,7 +49,7 @@ impl Watch {
     /// for memory inside the kernel. The calls of scenarios sleep in state S.
     fn will_go_on(&mut self, tid: i32) -> Result<bool, Failure> {
         let mut buffer = [0u8; 96];
-        let text = read(&mut self.stat, tid, "stat", &mut buffer)?;
+        let text = self.stat(tid, &mut buffer)?;
         // The name has no bracket: it is that of this program.
         let state = text.and_then(|t| {
             t.iter()
@@ -57,6 +57,15 @@ impl Watch {
                 .and_then(|at| t.get(at + 2))
         });
         Ok(matches!(state, Some(b'R' | b'D')))
+    }
+
+    /// The beginning of the worker's `stat`; none if it is gone.
+    pub fn stat<'a>(
+        &mut self,
+        tid: i32,
+        buffer: &'a mut [u8],
+    ) -> Result<Option<&'a [u8]>, Failure> {
+        read(&mut self.stat, tid, "stat", buffer)
     }
 
     /// How often the worker has been given a CPU; none if it is gone.

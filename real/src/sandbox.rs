@@ -11,8 +11,9 @@
 //! the first process of the process id namespace, and the kernel kills all others with it.
 
 use crate::facts::{Facts, Namespace, Skip};
+use crate::guard;
 use crate::host;
-use crate::options::{Options, RaceCpus};
+use crate::options::{Isolation, Options, RaceCpus};
 use crate::run::{Run, RunError};
 use crate::wire::{Failure, Job, Mail, Note, WireProgram};
 use scenario::{End, Outcome, Program, TaskId};
@@ -65,7 +66,7 @@ impl Sandbox {
     /// # Errors
     /// Which namespace was not to be had and why, or what else failed.
     pub fn new(options: &Options) -> Result<Sandbox, SandboxError> {
-        let (house, facts) = House::new(options)?;
+        let (house, facts) = House::open(options)?;
         Ok(Sandbox {
             options: options.clone(),
             house,
@@ -246,7 +247,7 @@ impl Sandbox {
 
     /// Puts a fresh process in the place of one that is lost.
     fn respawn(&mut self) -> Result<(), SandboxError> {
-        let (house, facts) = House::new(&self.options)?;
+        let (house, facts) = House::open(&self.options)?;
         // The old one is torn down as it is dropped.
         self.house = house;
         self.facts = facts;
@@ -297,11 +298,28 @@ fn answer(bell: &OwnedFd, deadline: Instant) -> Answer {
     }
 }
 
-/// Sandboxes made so far: each takes the next CPU.
+/// Sandboxes made so far: each takes the next CPU, from one that differs by process.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 impl House {
-    fn new(options: &Options) -> Result<(House, Facts), SandboxError> {
+    /// Makes one, as isolated as it can be.
+    fn open(options: &Options) -> Result<(House, Facts), SandboxError> {
+        match House::new(options, "not asked for") {
+            // The namespaces were to be had, but not what belongs in them: some containers forbid
+            // a fresh `/proc`.
+            Err(SandboxError::Refused(why)) if options.isolation == Isolation::Auto => {
+                let without = Options {
+                    isolation: Isolation::Without,
+                    ..options.clone()
+                };
+                House::new(&without, &why)
+            }
+            other => other,
+        }
+    }
+
+    /// Makes one. `reason` is why it goes without namespaces, if it does.
+    fn new(options: &Options, reason: &str) -> Result<(House, Facts), SandboxError> {
         let call = |what| move |e: std::io::Error| SandboxError::Call(what, e.to_string());
         let mail = Mail::new().map_err(call("mmap"))?;
         let (bell, bell_inside) = pair().map_err(call("socketpair"))?;
@@ -315,7 +333,8 @@ impl House {
                 "none of the CPUs asked for may be used".into(),
             ));
         }
-        let cpu = cpus[MADE.fetch_add(1, Ordering::Relaxed) % cpus.len()];
+        let turn = std::process::id() as usize + MADE.fetch_add(1, Ordering::Relaxed);
+        let cpu = cpus[turn % cpus.len()];
         // SAFETY: the C library makes its allocator usable in the child. The child touches no
         // lock of this process: neither standard streams nor the environment.
         let pid = unsafe { libc::fork() };
@@ -323,7 +342,13 @@ impl House {
             return Err(call("fork")(std::io::Error::last_os_error()));
         }
         if pid == 0 {
-            crate::guard::main(&bell_inside, &life_inside, &mail, options, cpus, cpu);
+            let start = guard::Start {
+                options,
+                reason,
+                cpus,
+                cpu,
+            };
+            guard::main(&bell_inside, &life_inside, &mail, start);
         }
         // SAFETY: takes numbers; the result is ours.
         let guard = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };

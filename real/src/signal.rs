@@ -1,6 +1,7 @@
 //! Signals: dispositions, masks, sending.
 
-use crate::compile::{Call, Decode, Plan, Unsupported, word};
+use crate::compile::{Call, Plan, Unsupported, word};
+use crate::decode::Decode;
 use crate::op::Word;
 use crate::raw::{KernelSigaction, SA_RESTORER, restorer};
 use crate::worker;
