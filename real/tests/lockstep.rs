@@ -377,3 +377,331 @@ process reader
         "reader blocked 3",
     ]
 );
+
+told!(
+    the_last_reader_leaves_a_sleeping_writer_behind,
+    r#"
+setup
+  pipe() = [r, w]
+process writer
+  close(r)
+  sigaction(SIGPIPE, record)
+  write(w, "a"*65537)
+process reader
+  close(w)
+  close(r)
+"#,
+    "writer writer writer reader reader",
+    [
+        "setup = [3, 4]",
+        "writer 0; writer = 0",
+        "writer 1; writer = 0",
+        "writer 2; writer blocks",
+        "reader 0; reader = 0",
+        "reader 1; reader = 0; writer handles SIGPIPE SI_USER task 1; writer = 65536",
+        "writer 3; writer exited 0",
+        "reader 2; reader exited 0",
+    ]
+);
+
+told!(
+    a_write_that_stored_something_is_cut_short_by_a_signal,
+    r#"
+setup
+  pipe() = [r, w]
+process writer
+  sigaction(SIGUSR1, record, SA_RESTART)
+  write(w, "a"*65536 + "b")
+process other
+  kill(writer, SIGUSR1)
+"#,
+    "writer writer other",
+    [
+        "setup = [3, 4]",
+        "writer 0; writer = 0",
+        "writer 1; writer blocks",
+        "other 0; other = 0; writer handles SIGUSR1 SI_USER task 2; writer = 65536",
+        "writer 2; writer exited 0",
+        "other 1; other exited 0",
+    ]
+);
+
+told!(
+    standard_signals_merge_realtime_signals_queue_and_handlers_stack,
+    r#"
+process p
+  sigaction(SIGUSR1, record)
+  sigaction(SIGRTMIN, record)
+  sigaction(SIGRTMIN+1, record)
+  sigprocmask(SIG_BLOCK, [SIGUSR1, SIGRTMIN, SIGRTMIN+1])
+  kill(p, SIGRTMIN+1)
+  kill(p, SIGRTMIN)
+  kill(p, SIGUSR1)
+  kill(p, SIGUSR1)
+  kill(p, SIGRTMIN)
+  sigpending()
+  sigprocmask(SIG_UNBLOCK, [SIGUSR1, SIGRTMIN, SIGRTMIN+1])
+"#,
+    "",
+    [
+        "",
+        "p 0; p = 0",
+        "p 1; p = 0",
+        "p 2; p = 0",
+        "p 3; p = 0",
+        "p 4; p = 0",
+        "p 5; p = 0",
+        "p 6; p = 0",
+        "p 7; p = 0",
+        "p 8; p = 0",
+        "p 9; p = [SIGUSR1, SIGRTMIN, SIGRTMIN+1]",
+        "p 10; p handles SIGRTMIN+1 SI_USER task 1; p handles SIGRTMIN SI_USER task 1; p handles SIGRTMIN SI_USER task 1; p handles SIGUSR1 SI_USER task 1; p = 0",
+        "p 11; p exited 0",
+    ]
+);
+
+told!(
+    an_idle_task_handles_a_signal,
+    r#"
+process a
+  sigaction(SIGUSR1, record, SA_RESETHAND)
+  close(99)
+process b
+  kill(a, SIGUSR1)
+  kill(a, SIGUSR1)
+"#,
+    "a b b",
+    [
+        "",
+        "a 0; a = 0",
+        "b 0; b = 0; a handles SIGUSR1 SI_USER task 2",
+        "b 1; b = 0; a killed by SIGUSR1",
+        "b 2; b exited 0",
+    ]
+);
+
+told!(
+    a_stopped_opener_is_withdrawn,
+    r#"
+setup
+  mkfifo("f", 0o600)
+process reader
+  open("f", O_RDONLY)
+process other
+  open("f", O_WRONLY|O_NONBLOCK)
+  kill(reader, SIGSTOP)
+  open("f", O_WRONLY|O_NONBLOCK)
+  kill(reader, SIGCONT)
+  open("f", O_WRONLY|O_NONBLOCK)
+"#,
+    "reader other other other other other",
+    [
+        "setup = 0",
+        "reader 0; reader blocks",
+        "other 0; other = 3; reader = 3",
+        "other 1; other = 0",
+        "other 2; other = 4",
+        "other 3; other = 0",
+        "other 4; other = 5",
+        "reader 1; reader exited 0",
+        "other 5; other exited 0",
+    ]
+);
+
+told!(
+    a_stopped_opener_that_nobody_met,
+    r#"
+setup
+  mkfifo("f", 0o600)
+process reader
+  open("f", O_RDONLY)
+process other
+  kill(reader, SIGSTOP)
+  open("f", O_WRONLY|O_NONBLOCK)
+  kill(reader, SIGCONT)
+  open("f", O_WRONLY|O_NONBLOCK)
+"#,
+    "reader other other other other",
+    [
+        "setup = 0",
+        "reader 0; reader blocks",
+        "other 0; other = 0",
+        "other 1; other = -1 ENXIO",
+        "other 2; other = 0",
+        "other 3; other = 3; reader = 3",
+        "reader 1; reader exited 0",
+        "other 4; other exited 0",
+    ]
+);
+
+told!(
+    sleeping_readers_are_served_in_the_order_of_their_arrival,
+    r#"
+setup
+  pipe() = [r, w]
+process a
+  read(r, 1)
+process b
+  read(r, 1)
+process c
+  read(r, 1)
+process writer
+  write(w, "123")
+"#,
+    "b c a writer",
+    [
+        "setup = [3, 4]",
+        "b 0; b blocks",
+        "c 0; c blocks",
+        "a 0; a blocks",
+        "writer 0; writer = 3; b = \"1\"; c = \"2\"; a = \"3\"",
+        "a 1; a exited 0",
+        "b 1; b exited 0",
+        "c 1; c exited 0",
+        "writer 1; writer exited 0",
+    ]
+);
+
+told!(
+    a_thread_closes_what_another_reads,
+    r#"
+setup
+  pipe() = [r, w]
+process main
+  thread helper
+    close(r)
+    write(w, "x")
+    read(r, 1)
+  read(r, 1)
+"#,
+    "main main helper helper helper",
+    [
+        "setup = [3, 4]",
+        "main 0; main = task 2",
+        "main 1; main blocks",
+        "helper 0; helper = 0",
+        "helper 1; helper = 1; main = \"x\"",
+        "helper 2; helper = -1 EBADF",
+        "main 2; main exited 0; helper exited 0",
+    ]
+);
+
+told!(
+    an_owner_is_told_of_input,
+    r#"
+setup
+  pipe() = [r, w]
+process owner
+  sigaction(SIGIO, record)
+  fcntl(r, F_SETOWN, owner)
+  fcntl(r, F_SETFL, O_ASYNC|O_NONBLOCK)
+  read(r, 1)
+process writer
+  write(w, "x")
+"#,
+    "owner owner owner writer owner",
+    [
+        "setup = [3, 4]",
+        "owner 0; owner = 0",
+        "owner 1; owner = 0",
+        "owner 2; owner = 0",
+        "writer 0; writer = 1; owner handles SIGIO SI_KERNEL 0",
+        "owner 3; owner = \"x\"",
+        "owner 4; owner exited 0",
+        "writer 1; writer exited 0",
+    ]
+);
+
+told!(
+    bytes_travel_through_a_chain_of_splices,
+    r#"
+setup
+  pipe() = [r1, w1]
+  pipe() = [r2, w2]
+process mover
+  splice(r1, w2, 100)
+process reader
+  read(r2, 100)
+process writer
+  write(w1, "through")
+"#,
+    "mover reader writer",
+    [
+        "setup = [3, 4]; setup = [5, 6]",
+        "mover 0; mover blocks",
+        "reader 0; reader blocks",
+        "writer 0; writer = 7; mover = 7; reader = \"through\"",
+        "mover 1; mover exited 0",
+        "reader 1; reader exited 0",
+        "writer 1; writer exited 0",
+    ]
+);
+
+told!(
+    a_child_of_a_child_and_its_status,
+    r#"
+process a
+  fork b
+    fork c
+      exit(9)
+    kill(c, SIGCONT)
+  kill(b, SIGKILL)
+"#,
+    "a b c b a",
+    [
+        "",
+        "a 0; a = task 2",
+        "b 0; b = task 3",
+        "c 0; c exited 9",
+        "b 1; b = 0",
+        "a 1; a = 0; b killed by SIGKILL",
+        "a 2; a exited 0",
+    ]
+);
+
+told!(
+    a_thread_directed_signal_reaches_that_thread,
+    r#"
+setup
+  pipe() = [r, w]
+process main
+  sigaction(SIGUSR1, record)
+  thread t
+    read(r, 1)
+  tgkill(t, SIGUSR1)
+  read(r, 1)
+"#,
+    "main main t main main",
+    [
+        "setup = [3, 4]",
+        "main 0; main = 0",
+        "main 1; main = task 2",
+        "t 0; t blocks",
+        "main 2; main = 0; t handles SIGUSR1 SI_TKILL task 1; t = -1 EINTR",
+        "main 3; main blocks",
+        "t 1; t exited 0",
+        "main blocked 3",
+    ]
+);
+
+told!(
+    no_descriptor_is_left_below_the_limit,
+    r#"
+setup
+  setrlimit(RLIMIT_NOFILE, 5)
+process p
+  pipe()
+  pipe()
+  setrlimit(RLIMIT_NOFILE, 6)
+  dup(0)
+"#,
+    "",
+    [
+        "setup = 0",
+        "p 0; p = [3, 4]",
+        "p 1; p = -1 EMFILE",
+        "p 2; p = 0",
+        "p 3; p = 5",
+        "p 4; p exited 0",
+    ]
+);
