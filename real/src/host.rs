@@ -251,11 +251,14 @@ pub(crate) fn sweep() -> std::io::Result<()> {
 /// Takes up a method of knowing quiet, the best that works if none is asked for.
 fn choose_quiet(wish: Quiet, cpu: usize, cpus: &[usize]) -> Result<(Quiet, String), String> {
     if wish == Quiet::DoubleCollect {
-        return Ok((wish, "asked for".into()));
+        return match crate::quiet::counts_runs() {
+            true => Ok((wish, "asked for".into())),
+            false => Err("this kernel does not count how often a task runs (schedstat)".into()),
+        };
     }
     if let Err(e) = pin(&[cpu]) {
         return match wish {
-            Quiet::Auto => Ok((
+            Quiet::Auto if crate::quiet::counts_runs() => Ok((
                 Quiet::DoubleCollect,
                 format!("cannot stay on CPU {cpu}: {e}"),
             )),

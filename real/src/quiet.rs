@@ -226,6 +226,12 @@ impl Stage<'_> {
 /// How often each worker, by its id, has been given a CPU.
 type Counts = Vec<(i32, Option<u64>)>;
 
+/// Whether the kernel tells how often a task has been given a CPU.
+pub(crate) fn counts_runs() -> bool {
+    std::fs::read_to_string("/proc/self/schedstat")
+        .is_ok_and(|text| text.split_whitespace().nth(2).is_some_and(|n| n != "0"))
+}
+
 /// Times the conductor's own thread was switched out.
 pub(crate) fn own_switches() -> i64 {
     // SAFETY: zeroes are a valid value; the call fills it.

@@ -29,6 +29,10 @@ pub(crate) fn run(
     seed: u64,
     mail: &Mail,
 ) -> Result<(), Failure> {
+    if !crate::quiet::counts_runs() {
+        let why = "a race needs schedstat, to know who is asleep at its end";
+        return Err(Failure::Harness(why.into()));
+    }
     let one = [lane.one];
     let cpus = if lane.cpus == RaceCpus::One {
         &one[..]
@@ -100,16 +104,26 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
     stage.start()?;
     let globals = stage.theatre.arena.globals();
     let racers = program.processes().count() as u32;
-    // All at the gate.
+    // All at the gate, and the setup process has given its descriptors up: as long as it holds
+    // them it is a reader and a writer that the scenario does not have.
+    let setup = stage.theatre.arena.slot(0);
+    let setup_is_done = || setup.done.load(Acquire) >= setup.count;
     let mut patience = Patience::until(deadline);
     loop {
         let arrived = globals.arrived.load(Acquire);
-        if arrived >= racers {
+        if arrived >= racers && setup_is_done() {
             break;
         }
+        if arrived >= racers && !stage.is_dead(0) {
+            if !patience.again() {
+                return Err(Failure::Harness("the setup process does not come to its end".into()));
+            }
+            crate::quiet::give_way();
+            continue;
+        }
         if stage.is_dead(0) || (stage.tid(0) != 0 && stage.all_sleep_twice()?) {
-            if globals.arrived.load(Acquire) >= racers {
-                break;
+            if globals.arrived.load(Acquire) >= racers && !stage.is_dead(0) {
+                continue;
             }
             stage.collect()?;
             return Err(match stage.actors[0].ended {

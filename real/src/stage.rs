@@ -9,7 +9,7 @@ use crate::raw;
 use crate::status::{decode_status, exit_info, parse_stat, pidfd, state};
 use crate::wire::Failure;
 use crate::worker;
-use scenario::{Bits, End, Event, Handled, Program, Signal, TaskId, Value, What};
+use scenario::{Bits, End, Event, Handled, Program, Signal, TaskId, Value, What, constants};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::{Acquire, SeqCst};
 use std::time::{Duration, Instant};
@@ -233,7 +233,7 @@ impl Stage<'_> {
                 }
                 Posted::Handled => What::Handle(Handled {
                     signal: Signal(entry.a as u8),
-                    code: Value::Bits(Bits::SiCode, u64::from(entry.b as u32)),
+                    code: Value::Bits(Bits::SiCode, si_code(Signal(entry.a as u8), entry.b as u32)),
                     sender: task_value(arena, self.actors.len(), entry.c as i32),
                 }),
                 Posted::Returned => {
@@ -344,6 +344,24 @@ impl Stage<'_> {
             crate::host::sweep().map_err(|e| Failure::call("/", e))?;
         }
         Ok(())
+    }
+}
+
+/// A signal's code as [`Bits::SiCode`] numbers it. The codes of `O_ASYNC` are small numbers that
+/// mean something else with the signals that have codes of their own.
+fn si_code(signal: Signal, code: u32) -> u64 {
+    const OWN: [Signal; 7] = [
+        Signal::SIGCHLD,
+        Signal::SIGILL,
+        Signal::SIGFPE,
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGTRAP,
+        Signal::SIGSYS,
+    ];
+    match code {
+        1..=6 if !OWN.contains(&signal) => constants::POLL_IN - 1 + u64::from(code),
+        code => u64::from(code),
     }
 }
 

@@ -596,6 +596,9 @@ process owner
   fcntl(r, F_SETOWN, owner)
   fcntl(r, F_SETFL, O_ASYNC|O_NONBLOCK)
   read(r, 1)
+  sigaction(SIGUSR1, record)
+  fcntl(r, F_SETSIG, SIGUSR1)
+  write(w, "y")
 process writer
   write(w, "x")
 "#,
@@ -607,7 +610,10 @@ process writer
         "owner 2; owner = 0",
         "writer 0; writer = 1; owner handles SIGIO SI_KERNEL 0",
         "owner 3; owner = \"x\"",
-        "owner 4; owner exited 0",
+        "owner 4; owner = 0",
+        "owner 5; owner = 0",
+        "owner 6; owner handles SIGUSR1 POLL_IN 0; owner = 1",
+        "owner 7; owner exited 0",
         "writer 1; writer exited 0",
     ]
 );
