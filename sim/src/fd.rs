@@ -414,6 +414,9 @@ fn set_status(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> O
         // Whoever sleeps in a call does not notice.
         cx.cite(PIPE_045);
     }
+    if f.descriptors > 1 {
+        cx.cite(FD_004);
+    }
     f.flags = f.flags & !SETTABLE | flags;
     Ok(Value::ZERO)
 }

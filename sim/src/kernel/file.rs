@@ -1,6 +1,7 @@
 //! Open file descriptions: what descriptors of one origin share, over `dup` and `fork`.
 
 use super::{Cx, Kernel, ObjId};
+use crate::clause::*;
 use scenario::{Errno, Signal, TaskId, constants::*};
 
 /// An open file description.
@@ -126,6 +127,9 @@ impl Kernel {
     fn release_if_unused(&mut self, file: ObjId, cx: &mut Cx) {
         let f = self.files.get(file);
         if f.descriptors > 0 || f.holds > 0 {
+            if matches!(f.kind, FileKind::Pipe(_)) {
+                cx.cite(if f.descriptors > 0 { FD_021 } else { FD_010 });
+            }
             return;
         }
         let f = f.clone();

@@ -238,7 +238,7 @@ impl ReadOp {
 
         let result = if !taken.data.is_empty() {
             if writers == 0 {
-                cx.cite(PIPE_035);
+                cx.cite(if taken.packet { FD_047 } else { PIPE_035 });
             }
             Ok(taken.data)
         } else if taken.faulted {

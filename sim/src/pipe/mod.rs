@@ -63,6 +63,13 @@ impl Pipe {
     }
 }
 
+impl Pipe {
+    /// Whether it was opened since it was made.
+    pub(crate) fn was_opened(&self) -> bool {
+        self.reader_opens > 1 || self.writer_opens > 1
+    }
+}
+
 /// The two ends of a pipe, as who is to be woken or told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

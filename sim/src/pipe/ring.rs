@@ -55,6 +55,8 @@ pub struct Taken {
     pub made_room: bool,
     /// The memory faulted before the read was complete.
     pub faulted: bool,
+    /// It ended with a packet.
+    pub packet: bool,
 }
 
 /// What a write stored.
@@ -127,6 +129,7 @@ impl Ring {
         let mut made_room = false;
         let mut faulted = false;
         let mut visited = 0;
+        let mut packet = false;
         while left > 0 {
             let full = self.is_full();
             let Some(slot) = self.slots.front_mut() else {
@@ -151,6 +154,7 @@ impl Ring {
                 }
                 self.slots.pop_front();
                 made_room |= full;
+                packet = true;
                 break;
             }
             if chars == slot.data.len() {
@@ -172,6 +176,7 @@ impl Ring {
             data,
             made_room,
             faulted,
+            packet,
         }
     }
 

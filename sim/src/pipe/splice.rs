@@ -181,6 +181,9 @@ fn request(
             }
             let segments: Vec<_> = call.list(1).iter().map(|v| Buffer::of(Some(v))).collect();
             let len = segments.iter().map(|s| s.count as usize).sum();
+            if flags & SPLICE_F_GIFT != 0 && len % PAGE != 0 {
+                cx.cite(FD_042);
+            }
             if len == 0 {
                 return Ok(None);
             }

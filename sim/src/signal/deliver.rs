@@ -194,6 +194,8 @@ impl Kernel {
     /// One thread stops.
     fn stop(&mut self, task: TaskId, leader: TaskId, then: Then, cx: &mut Cx) {
         cx.cite(SIG_004);
+        // It keeps what it has open.
+        cx.cite(FD_023);
         if let Then::Restart(call, kind) = &then {
             cite_stopped(call.sys, *kind, cx);
         }
