@@ -19,6 +19,7 @@ pub(crate) struct WireProgram {
     vars: Vec<TaskId>,
     observed: Vec<VarId>,
     observed_signals: Vec<TaskId>,
+    observed_siginfo: Vec<TaskId>,
 }
 
 impl WireProgram {
@@ -36,6 +37,7 @@ impl WireProgram {
             vars: program.vars.iter().map(|v| v.task).collect(),
             observed: program.observed.clone(),
             observed_signals: program.observed_signals.clone(),
+            observed_siginfo: program.observed_siginfo.clone(),
         }
     }
 
@@ -61,6 +63,7 @@ impl WireProgram {
             conditions: Vec::new(),
             observed: self.observed,
             observed_signals: self.observed_signals,
+            observed_siginfo: self.observed_siginfo,
         }
     }
 }
