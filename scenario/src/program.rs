@@ -52,6 +52,8 @@ pub struct Program {
     pub observed: Vec<VarId>,
     /// The tasks whose handled signals outcomes show.
     pub observed_signals: Vec<TaskId>,
+    /// Those of them of which they show the siginfo too.
+    pub observed_siginfo: Vec<TaskId>,
 }
 
 impl Program {

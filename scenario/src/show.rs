@@ -142,13 +142,7 @@ impl Program {
 
     /// Whether a condition looks at the codes and senders of a task's signals.
     pub fn sees_siginfo(&self, task: TaskId) -> bool {
-        let mut sees = false;
-        for condition in &self.conditions {
-            condition.cond.visit(&mut |cond| {
-                sees |= matches!(cond, crate::Cond::Siginfo(t) if *t == task);
-            });
-        }
-        sees
+        self.observed_siginfo.contains(&task)
     }
 
     fn task_name(&self, task: TaskId) -> &str {

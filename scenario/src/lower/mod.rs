@@ -215,6 +215,15 @@ impl<'a> Lowering<'a> {
         };
         let vars = self.vars();
         let (observed, observed_signals) = condition::observed(&conditions, &self.bound);
+        let mut observed_siginfo = Vec::new();
+        for condition in &conditions {
+            condition.cond.visit(&mut |cond| match cond {
+                crate::Cond::Siginfo(task) if !observed_siginfo.contains(task) => {
+                    observed_siginfo.push(*task);
+                }
+                _ => {}
+            });
+        }
         let program = Program {
             name: self.name,
             description: scenario.description.clone(),
@@ -226,6 +235,7 @@ impl<'a> Lowering<'a> {
             conditions,
             observed,
             observed_signals,
+            observed_siginfo,
         };
         (program, self.problems)
     }
