@@ -114,6 +114,21 @@ pub fn plans() -> impl Strategy<Value = Plan> {
         .prop_map(|(pipes, fifos, processes, seed)| Plan { pipes, fifos, processes, seed })
 }
 
+/// A name that holds a descriptor, and what it was opened for.
+#[derive(Clone, Debug)]
+struct Fd {
+    name: String,
+    reads: bool,
+    writes: bool,
+}
+
+impl Fd {
+    fn opened(name: &str, mode: u8) -> Fd {
+        let mode = usize::from(mode) % 3;
+        Fd { name: name.to_string(), reads: mode != 1, writes: mode != 0 }
+    }
+}
+
 /// Writes a plan out.
 struct Writer {
     text: String,
@@ -131,13 +146,21 @@ impl Writer {
         format!("{stem}{}", self.names)
     }
 
-    fn steps(&mut self, depth: usize, steps: &[Step], fds: &mut Vec<String>, letter: char) {
+    fn steps(&mut self, depth: usize, steps: &[Step], fds: &mut Vec<Fd>, letter: char) {
         let fifo = |n: &u8| format!("\"f{}\"", n % 4);
         for step in steps {
-            let fd = |n: &u8| match fds.len() {
-                0 => "99".to_string(),
-                len => fds[usize::from(*n) % len].clone(),
+            // Mostly a descriptor that fits the call, now and then any.
+            let pick = |n: &u8, fits: &dyn Fn(&Fd) -> bool| {
+                let fitting: Vec<&Fd> = fds.iter().filter(|f| *n > 7 || fits(f)).collect();
+                let among = if fitting.is_empty() { fds.iter().collect() } else { fitting };
+                match among.len() {
+                    0 => Fd { name: "99".into(), reads: false, writes: false },
+                    len => among[usize::from(*n) % len].clone(),
+                }
             };
+            let fd = |n: &u8| pick(n, &|_| true).name;
+            let reader = |n: &u8| pick(n, &|f| f.reads).name;
+            let writer = |n: &u8| pick(n, &|f| f.writes).name;
             let access = |mode: &u8, nonblocking: &bool| {
                 let mode = ["O_RDONLY", "O_WRONLY", "O_RDWR"][usize::from(*mode) % 3];
                 if *nonblocking { format!("{mode}|O_NONBLOCK") } else { mode.to_string() }
@@ -147,21 +170,21 @@ impl Writer {
             let text = match step {
                 Step::Read(f, n) => {
                     let name = self.name("x");
-                    format!("read({}, {n}) = {name}", fd(f))
+                    format!("read({}, {n}) = {name}", reader(f))
                 }
-                Step::Write(f, n) => format!("write({}, {})", fd(f), data(n)),
-                Step::Readv(f, a, b) => format!("readv({}, [{a}, {b}])", fd(f)),
-                Step::Writev(f, a, b) => format!("writev({}, [{}, {}])", fd(f), data(a), data(b)),
+                Step::Write(f, n) => format!("write({}, {})", writer(f), data(n)),
+                Step::Readv(f, a, b) => format!("readv({}, [{a}, {b}])", reader(f)),
+                Step::Writev(f, a, b) => format!("writev({}, [{}, {}])", writer(f), data(a), data(b)),
                 Step::Close(f) => format!("close({})", fd(f)),
                 Step::Dup(f) => {
                     let name = self.name("d");
-                    opened = Some(name.clone());
+                    opened = Some(Fd { name: name.clone(), ..pick(f, &|_| true) });
                     format!("dup({}) = {name}", fd(f))
                 }
                 Step::Dup2(a, b) => format!("dup2({}, {})", fd(a), fd(b)),
                 Step::Dupfd(a, n, cloexec) => {
                     let name = self.name("d");
-                    opened = Some(name.clone());
+                    opened = Some(Fd { name: name.clone(), ..pick(a, &|_| true) });
                     let word = if *cloexec { "F_DUPFD_CLOEXEC" } else { "F_DUPFD" };
                     format!("fcntl({}, {word}, {n}) = {name}", fd(a))
                 }
@@ -190,22 +213,22 @@ impl Writer {
                 Step::Splice(a, b, n, nonblocking) | Step::Tee(a, b, n, nonblocking) => {
                     let call = if matches!(step, Step::Tee(..)) { "tee" } else { "splice" };
                     let flags = if *nonblocking { ", SPLICE_F_NONBLOCK" } else { "" };
-                    format!("{call}({}, {}, {n}{flags})", fd(a), fd(b))
+                    format!("{call}({}, {}, {n}{flags})", reader(a), writer(b))
                 }
                 Step::Poll(a, b, waits) => format!(
                     "poll([[{}, POLLIN], [{}, POLLIN|POLLOUT]], {})",
-                    fd(a),
-                    fd(b),
+                    reader(a),
+                    writer(b),
                     if *waits { -1 } else { 0 }
                 ),
                 Step::Open(f, mode, nonblocking) => {
                     let name = self.name("o");
-                    opened = Some(name.clone());
+                    opened = Some(Fd::opened(&name, *mode));
                     format!("open({}, {}) = {name}", fifo(f), access(mode, nonblocking))
                 }
                 Step::Reopen(f, mode, nonblocking) => {
                     let name = self.name("o");
-                    opened = Some(name.clone());
+                    opened = Some(Fd::opened(&name, *mode));
                     format!("open_fd({}, {}) = {name}", fd(f), access(mode, nonblocking))
                 }
                 Step::Unlink(f) => format!("unlink({})", fifo(f)),
@@ -253,7 +276,8 @@ impl Plan {
             if *pages > 0 {
                 w.line(1, &format!("fcntl(r{at}, F_SETPIPE_SZ, {})", u32::from(*pages) * 4096));
             }
-            fds.extend([format!("r{at}"), format!("w{at}")]);
+            fds.push(Fd { name: format!("r{at}"), reads: true, writes: false });
+            fds.push(Fd { name: format!("w{at}"), reads: false, writes: true });
         }
         for n in 0..self.fifos {
             w.line(1, &format!("mkfifo(\"f{n}\", 0o666)"));

@@ -1,0 +1,232 @@
+//! `lockstep coverage`: which clauses the scenarios show this kernel to keep.
+
+use super::args::{CoverageArgs, Plain};
+use super::out::{DIM, Out, STRONG, paint};
+use super::progress::Progress;
+use super::table::{Align, Cell, Table};
+use super::{Done, Status, Stop, pool, run, select};
+use lockstep::scenario::{Clause, Prefix};
+use lockstep::sim::clauses::{Entry, catalogue, is_modelled};
+use lockstep::{Case, CheckOptions, Error, Machine, Report, Verdict, about};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+#[derive(Serialize)]
+struct Line {
+    mechanism: &'static str,
+    prefix: String,
+    total: usize,
+    modelled: usize,
+    fired: usize,
+    agreed: usize,
+    not_agreed: Vec<Missing>,
+}
+
+#[derive(Clone, Serialize)]
+struct Missing {
+    clause: String,
+    reason: String,
+}
+
+/// Runs it.
+pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
+    let cases = select::cases(&args.choice)?;
+    let config = if args.no_kernel { args.model.config() } else { args.model.config_here() };
+    run::preflight(&cases, config)?;
+    let machines = match args.no_kernel {
+        true => std::iter::repeat_with(|| None).take(args.kernel.jobs()).collect(),
+        false => run::machines(&args.kernel, cases.len())?,
+    };
+    let options = CheckOptions {
+        config,
+        max_states: args.model.max_states,
+        race_rounds: args.rounds,
+        seed: args.seed,
+        ..CheckOptions::default()
+    };
+    let progress = Progress::new(cases.len());
+    let mut found = Found::default();
+    let work = |machine: &mut Option<Machine>, case: &Case| {
+        run::check(case, machine.as_mut(), &options)
+    };
+    pool::each(machines, &cases, work, |at, report: Result<Report, Error>| {
+        progress.done(cases[at].name(), || ());
+        found.add(&cases[at], &report?, args.no_kernel);
+        Ok::<(), Stop>(())
+    })?;
+    drop(progress);
+    let lines: Vec<Line> = Prefix::ALL.iter().filter_map(|prefix| line(*prefix, &found)).collect();
+    match args.format {
+        Plain::Json => {
+            for line in &lines {
+                out.json(line)?;
+            }
+        }
+        Plain::Text => text(out, &lines)?,
+    }
+    Ok(if found.differ { Status::Differ } else { Status::Agree })
+}
+
+/// What the scenarios that are about a clause came to.
+#[derive(Default)]
+struct Found {
+    fired: BTreeSet<Clause>,
+    agreed: BTreeSet<Clause>,
+    /// For each clause that some scenario is about, why the last such scenario does not count.
+    short: BTreeMap<Clause, String>,
+    differ: bool,
+}
+
+impl Found {
+    fn add(&mut self, case: &Case, report: &Report, no_kernel: bool) {
+        self.differ |= report.verdict == Verdict::Differ;
+        let (fired, agreed) = (report.fired(case), report.agreed(case));
+        for clause in about(case) {
+            let reason = if agreed.contains(&clause) {
+                continue;
+            } else if !fired.contains(&clause) && report.explored.is_some() {
+                "fired in none of its scenarios".to_string()
+            } else {
+                match report.verdict {
+                    Verdict::Skip => {
+                        let why = report.reason.as_deref().unwrap_or("skipped");
+                        format!("the kernel was not run: {why}")
+                    }
+                    Verdict::Differ => format!("{} differs", report.name),
+                    Verdict::Agree if no_kernel => "the kernel was not run".into(),
+                    Verdict::Agree => "no run on the kernel rests on it".into(),
+                }
+            };
+            // A clause that fired somewhere lacks more than one that fired nowhere.
+            let known = self.short.entry(clause).or_insert_with(|| reason.clone());
+            if fired.contains(&clause) {
+                *known = reason;
+            }
+        }
+        self.fired.extend(fired);
+        self.agreed.extend(agreed);
+    }
+
+    fn reason(&self, entry: &Entry) -> String {
+        if let Some(why) = entry.field("unmodelled") {
+            return why.to_string();
+        }
+        match (is_modelled(entry.id), self.short.get(&entry.id)) {
+            (false, _) => "no rule".into(),
+            (true, None) => "no scenario".into(),
+            (true, Some(reason)) => reason.clone(),
+        }
+    }
+}
+
+fn line(prefix: Prefix, found: &Found) -> Option<Line> {
+    let entries: Vec<&Entry> = catalogue().values().filter(|e| e.id.prefix == prefix).collect();
+    if entries.is_empty() {
+        return None;
+    }
+    let count = |f: &dyn Fn(&Entry) -> bool| entries.iter().filter(|e| f(e)).count();
+    let missing = |entry: &&Entry| Missing {
+        clause: entry.id.to_string(),
+        reason: found.reason(entry),
+    };
+    Some(Line {
+        mechanism: mechanism(prefix),
+        prefix: prefix.to_string(),
+        total: entries.len(),
+        modelled: count(&|e| is_modelled(e.id)),
+        fired: count(&|e| found.fired.contains(&e.id)),
+        agreed: count(&|e| found.agreed.contains(&e.id)),
+        not_agreed: entries
+            .iter()
+            .filter(|e| !found.agreed.contains(&e.id))
+            .map(missing)
+            .collect(),
+    })
+}
+
+/// The mechanism that a prefix's clauses are about, as folders and files call it.
+fn mechanism(prefix: Prefix) -> &'static str {
+    match prefix {
+        Prefix::Pipe => "pipe",
+        Prefix::Fifo => "fifo",
+        Prefix::Ready => "ready",
+        Prefix::Fd => "fd",
+        Prefix::Sig => "signal",
+        Prefix::Unix => "unix",
+        Prefix::Tcp => "tcp",
+        Prefix::Udp => "udp",
+        Prefix::Mq => "posix_mq",
+        Prefix::Msg => "sysv_msg",
+        Prefix::Sem => "posix_sem",
+        Prefix::Sysvsem => "sysv_sem",
+        Prefix::Shm => "shm",
+        Prefix::Sysvshm => "sysv_shm",
+        Prefix::Mem => "memory_order",
+    }
+}
+
+fn text(out: &mut Out, lines: &[Line]) -> io::Result<()> {
+    let names = ["total", "modelled", "fired", "agreed"];
+    let columns = [("mechanism", Align::Left), ("prefix", Align::Left)]
+        .into_iter()
+        .chain(names.map(|n| (n, Align::Right)));
+    let mut table = Table::new(columns);
+    let row = |mechanism: &str, prefix: &str, numbers: [usize; 4]| {
+        let words = [Cell::from(mechanism), Cell::from(prefix)];
+        words.into_iter().chain(numbers.map(|n| Cell::from(n.to_string()))).collect::<Vec<_>>()
+    };
+    let mut sum = [0; 4];
+    for line in lines {
+        let numbers = [line.total, line.modelled, line.fired, line.agreed];
+        sum = std::array::from_fn(|i| sum[i] + numbers[i]);
+        table.row(row(line.mechanism, &line.prefix, numbers));
+    }
+    table.row(row("", "all", sum));
+    for line in table.lines(0) {
+        out.line(line)?;
+    }
+    for line in lines.iter().filter(|l| !l.not_agreed.is_empty()) {
+        out.line("")?;
+        let head = format!("{} not agreed: {}", line.prefix, line.not_agreed.len());
+        out.line(paint(STRONG, head))?;
+        let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+        for missing in &line.not_agreed {
+            match by_reason.iter_mut().find(|(reason, _)| *reason == missing.reason) {
+                Some((_, clauses)) => clauses.push(&missing.clause),
+                None => by_reason.push((&missing.reason, vec![&missing.clause])),
+            }
+        }
+        for (reason, clauses) in by_reason {
+            out.line(format!("  {}  {}", ranges(&clauses), paint(DIM, reason)))?;
+        }
+    }
+    Ok(())
+}
+
+/// `PIPE-001 to PIPE-004, PIPE-009`.
+fn ranges(clauses: &[&str]) -> String {
+    let number = |c: &str| c.rsplit_once('-').and_then(|(_, n)| n.parse::<u32>().ok());
+    let runs = clauses.chunk_by(|a, b| match (number(a), number(b)) {
+        (Some(a), Some(b)) => a + 1 == b,
+        _ => false,
+    });
+    let told: Vec<String> = runs
+        .map(|run| match run {
+            [first, .., last] if run.len() > 2 => format!("{first} to {last}"),
+            run => run.join(", "),
+        })
+        .collect();
+    told.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_told_as_ranges() {
+        let clauses = ["A-001", "A-002", "A-003", "A-005", "A-006", "A-009"];
+        assert_eq!(ranges(&clauses), "A-001 to A-003, A-005, A-006, A-009");
+    }
+}
