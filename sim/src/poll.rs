@@ -24,32 +24,48 @@ pub fn readiness(k: &Kernel, file: ObjId, cx: &mut Cx) -> u64 {
             let p = k.pipes.get(pipe);
             let mut events = 0;
             if f.readable() {
-                cx.cite(if p.writers > 0 { READY_001 } else { READY_002 });
                 if !p.ring.is_empty() {
                     events |= POLLIN | POLLRDNORM;
                 }
-                if p.writers == 0 {
-                    if f.seen_writers == p.writer_opens {
-                        cx.cite(READY_009);
-                        cx.cite(FIFO_055);
+                if p.writers > 0 {
+                    cx.cite(READY_001);
+                    if p.writer_opens > 2 {
+                        cx.cite(FIFO_057);
+                    }
+                } else if f.seen_writers == p.writer_opens {
+                    // No writer has opened since this description did.
+                    cx.cite(READY_009);
+                    cx.cite(FIFO_055);
+                    if p.writer_opens > 1 {
                         cx.cite(FIFO_056);
                         cx.cite(FIFO_058);
-                    } else {
-                        cx.cite(FIFO_055);
-                        events |= POLLHUP;
                     }
                 } else {
-                    cx.cite(FIFO_057);
+                    events |= POLLHUP;
+                    cx.cite(READY_002);
+                    if f.seen_writers > 0 {
+                        cx.cite(FIFO_055);
+                        cx.cite(FIFO_056);
+                    } else if k.inodes.get(pipe).is_named() {
+                        cx.cite(FIFO_058);
+                    }
                 }
             }
             if f.writable() {
-                cx.cite(READY_005);
-                cx.cite(if p.readers > 0 { READY_003 } else { READY_004 });
                 if !p.ring.is_full() {
                     events |= POLLOUT | POLLWRNORM;
+                } else if p.ring.slots().front().is_some_and(|s| s.offset > 0) {
+                    cx.cite(READY_006);
                 }
                 if p.readers == 0 {
                     events |= POLLERR;
+                } else if p.reader_opens > 2 {
+                    cx.cite(FIFO_057);
+                }
+                cx.cite(if p.readers > 0 { READY_003 } else { READY_004 });
+                cx.cite(READY_005);
+                if f.flags & O_DIRECT != 0 {
+                    cx.cite(READY_012);
                 }
                 if f.readable() {
                     cx.cite(READY_008);
@@ -66,6 +82,27 @@ pub fn readiness(k: &Kernel, file: ObjId, cx: &mut Cx) -> u64 {
         FileKind::Directory(_) => POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM,
         FileKind::Path(_) => POLLNVAL,
     }
+}
+
+/// The events of one entry of the set.
+fn look_at(k: &Kernel, task: TaskId, fd: i64, events: u64, cx: &mut Cx) -> u64 {
+    if fd < 0 {
+        cx.cite(READY_015);
+        return 0;
+    }
+    let Ok(file) = k.file_of(task, fd) else {
+        cx.cite(READY_015);
+        return POLLNVAL;
+    };
+    if matches!(k.files.get(file).kind, FileKind::Path(_)) {
+        cx.cite(READY_015);
+    }
+    let now = readiness(k, file, cx);
+    let told = now & (events | POLLERR | POLLHUP | POLLNVAL);
+    if told != now || told & !events != 0 {
+        cx.cite(READY_014);
+    }
+    told
 }
 
 /// `poll`.
@@ -107,28 +144,19 @@ impl PollOp {
     }
 
     fn look(self, k: &mut Kernel, task: TaskId, sleeps: bool, cx: &mut Cx) -> Progress {
-        let mut revents = Vec::new();
-        for (fd, events) in &self.entries {
-            let now = if *fd < 0 {
-                cx.cite(READY_015);
-                0
-            } else {
-                match k.file_of(task, *fd) {
-                    Ok(file) => readiness(k, file, cx) & (events | POLLERR | POLLHUP | POLLNVAL),
-                    Err(_) => {
-                        cx.cite(READY_015);
-                        POLLNVAL
-                    }
-                }
-            };
-            cx.cite(READY_014);
-            revents.push(now);
+        let revents: Vec<u64> = self
+            .entries
+            .iter()
+            .map(|&(fd, events)| look_at(k, task, fd, events, cx))
+            .collect();
+        let ready = revents.iter().any(|r| *r != 0);
+        // A signal that waits comes before the end of the time, but not before an event.
+        if !ready && k.signal_pending(task) {
+            self.leave(k, task, cx);
+            return Progress::Restart(Restart::NoHandler);
         }
-        if !sleeps || revents.iter().any(|r| *r != 0) {
-            cx.cite(READY_013);
-            if !sleeps {
-                cx.cite(READY_016);
-            }
+        if ready || !sleeps {
+            cx.cite(if sleeps { READY_013 } else { READY_016 });
             self.leave(k, task, cx);
             let values = revents
                 .into_iter()
@@ -136,26 +164,31 @@ impl PollOp {
                 .collect();
             return Progress::Done(Value::List(values));
         }
-        if k.signal_pending(task) {
-            cx.cite(READY_022);
-            self.leave(k, task, cx);
-            return Progress::Restart(Restart::NoHandler);
-        }
+        cx.cite(READY_016);
         cx.cite(READY_020);
+        self.watch(k, task);
+        Progress::Sleep(Op::Poll(self))
+    }
+
+    /// Stands in the queues of all that it watches.
+    fn watch(&self, k: &mut Kernel, task: TaskId) {
+        let asked = self.entries.iter().fold(0, |all, (_, events)| all | events);
+        let heeds = |bits: u64| How::Watching {
+            heeds: asked & bits != 0,
+        };
         for file in &self.watched {
             let f = k.files.get(*file);
             let (reads, writes) = (f.readable(), f.writable());
             if let Some(pipe) = f.pipe() {
                 let p = k.pipes.get_mut(pipe);
                 if reads {
-                    p.read_queue.join(task, How::Watching);
+                    p.read_queue.join(task, heeds(POLLIN | POLLRDNORM));
                 }
                 if writes {
-                    p.write_queue.join(task, How::Watching);
+                    p.write_queue.join(task, heeds(POLLOUT | POLLWRNORM));
                 }
             }
         }
-        Progress::Sleep(Op::Poll(self))
     }
 
     fn leave(&self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
@@ -171,7 +204,21 @@ impl PollOp {
 
     /// It was woken, or a signal disturbs it.
     pub(crate) fn advance(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
-        self.look(k, task, true, cx)
+        // The descriptors are looked up anew; what was closed meanwhile is kept open by the call.
+        if self
+            .watched
+            .iter()
+            .any(|f| k.files.get(*f).descriptors == 0)
+        {
+            cx.cite(READY_024);
+            cx.cite(READY_025);
+        }
+        let progress = self.look(k, task, true, cx);
+        if matches!(progress, Progress::Sleep(_)) {
+            // Another task was quicker.
+            cx.cite(READY_011);
+        }
+        progress
     }
 
     /// Its task has ended.

@@ -26,7 +26,10 @@ pub enum How {
     /// With all others of its kind.
     Together,
     /// The same, and it stays in the queue.
-    Watching,
+    Watching {
+        /// It wants to know of bytes or room, and not only of hangups and new partners.
+        heeds: bool,
+    },
 }
 
 /// A wait queue.
@@ -42,7 +45,7 @@ impl WaitQueue {
         let waiter = Waiter { task, how };
         match how {
             How::Alone => self.0.push(waiter),
-            How::Together | How::Watching => self.0.insert(0, waiter),
+            How::Together | How::Watching { .. } => self.0.insert(0, waiter),
         }
     }
 
@@ -86,14 +89,21 @@ impl Kernel {
                 waiting.insert(at, first);
             }
         }
+        let watchers = |w: &&Waiter| matches!(w.how, How::Watching { .. });
+        if waiting.iter().filter(watchers).count() > 1 {
+            cx.cite(READY_021);
+        }
         for (at, waiter) in waiting.iter().enumerate() {
+            // Bytes and room are told to one reader or writer, the rest to all.
+            if one && waiter.how == (How::Watching { heeds: false }) {
+                cx.cite(READY_014);
+                continue;
+            }
             if !self.wake_task(waiter.task) {
                 continue;
             }
-            if waiter.how != How::Watching {
+            if !matches!(waiter.how, How::Watching { .. }) {
                 queue(self).leave(waiter.task);
-            } else {
-                cx.cite(READY_021);
             }
             if one && waiter.how == How::Alone {
                 if waiting[at + 1..].iter().any(|w| w.how == How::Alone) {
