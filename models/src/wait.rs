@@ -109,10 +109,8 @@ impl<R: Runtime> WaitQueue<R> {
         let mut queue = R::lock(&self.0);
         if !queue.iter().any(|w| w.0 == task) {
             match how {
-                How::Alone if world.fault != Some(Fault::LastComeFirstWoken) => {
-                    queue.push_back((task, how));
-                }
-                _ => queue.push_front((task, how)),
+                How::Alone => queue.push_back((task, how)),
+                How::Together | How::Watching { .. } => queue.push_front((task, how)),
             }
         }
         R::lock(&world.task(task).state).interruptible = true;
@@ -125,7 +123,7 @@ impl<R: Runtime> WaitQueue<R> {
             !std::mem::replace(&mut state.interruptible, false)
         };
         // Who was woken has been taken out.
-        if !was_woken || world.fault == Some(Fault::WokenStayInQueue) {
+        if !was_woken {
             R::lock(&self.0).retain(|w| w.0 != task);
         }
     }
@@ -173,14 +171,12 @@ impl<R: Runtime> WaitQueue<R> {
         let mut queue = R::lock(&self.0);
         let mut at = 0;
         while let Some(&(task, how)) = queue.get(at) {
-            let woken = world.try_to_wake(task);
-            if woken && world.fault != Some(Fault::WokenStayInQueue) {
-                queue.remove(at);
-            } else {
+            if !world.try_to_wake(task) {
                 at += 1;
+                continue;
             }
-            let counts = woken || world.fault == Some(Fault::WokenStayInQueue);
-            if one && counts && how == How::Alone {
+            queue.remove(at);
+            if one && how == How::Alone {
                 break;
             }
         }

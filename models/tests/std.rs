@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{ALL, explored, program};
+use common::{ALL, PROTOCOL, SIX, explored, program};
 use sim::kernel::Config;
 
 #[test]
 fn plain_threads_stay_within_explore() {
-    for text in ALL.iter().chain([&common::SIX, &common::ALONE]) {
+    for text in ALL.iter().chain([&SIX, &common::ALONE]) {
         let program = program(text);
         let found = models::std_threads(&program, Config::default(), 50)
             .unwrap_or_else(|e| panic!("{}: {e}", program.name));
@@ -18,5 +18,21 @@ fn plain_threads_stay_within_explore() {
             "{}",
             program.name
         );
+    }
+}
+
+#[test]
+fn the_protocols_stay_within_explore_on_plain_threads() {
+    for text in PROTOCOL.iter().chain([&SIX]) {
+        let program = program(text);
+        let found = models::protocol::std_threads(&program, None, 50)
+            .unwrap_or_else(|e| panic!("{}: {e}", program.name));
+        assert_eq!(found.run.executions, 50);
+        assert!(
+            found.run.outcomes.is_subset(&explored(&program)),
+            "{}",
+            program.name
+        );
+        assert!(found.lost.is_empty(), "{} {:?}", program.name, found.lost);
     }
 }

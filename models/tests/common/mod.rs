@@ -3,6 +3,7 @@
 // Each test binary uses some of it.
 #![allow(dead_code)]
 
+use models::protocol::{Fault, ProtocolRun};
 use scenario::{Outcome, Program};
 use sim::kernel::Config;
 use sim::{ExploreOptions, System};
@@ -393,3 +394,119 @@ process one
   close(r) = 0
 always a == ""
 "#;
+
+/// What the protocols run.
+pub const PROTOCOL: &[&str] = &[
+    BOUNDARIES,
+    TWO_WRITERS,
+    TWO_READERS,
+    LAST_CLOSE,
+    BROKEN,
+    FULL,
+    STUCK,
+    NONBLOCKING,
+    RENDEZVOUS,
+    OPEN_MEETS_CLOSE,
+    ONE_BYTE,
+    PASSED_ON,
+    ROOM_PASSED_ON,
+    ROOM_BEFORE_EMPTY,
+    TWO_OPENERS,
+];
+
+/// Nobody else wakes the reader: it keeps the pipe open for writing itself.
+pub const ONE_BYTE: &str = r#"
+test model/one-byte
+"The byte comes before the reader looks, or while it sleeps, or in between."
+setup
+  pipe() = [r, w]
+process reader
+  read(r, 1) = a
+process writer
+  write(w, "x") = 1
+always a == "x"
+"#;
+
+/// One write for two readers: the first passes the wake-up on.
+pub const PASSED_ON: &str = r#"
+test model/passed-on
+"Two bytes, two readers, one wake-up."
+setup
+  pipe() = [r, w]
+process one
+  read(r, 1) = a
+process two
+  read(r, 1) = b
+process writer
+  write(w, "xx") = 2
+always a == "x" and b == "x"
+"#;
+
+/// One read makes room for two writers: the first passes the wake-up on.
+pub const ROOM_PASSED_ON: &str = r#"
+test model/room-passed-on
+"Two slots get free in one read, and two writers sleep for them."
+setup
+  pipe() = [r, w]
+  fcntl(w, F_SETPIPE_SZ, 8192) = 8192
+  write(w, "a"*8192) = 8192
+process one
+  write(w, "b"*4096) = 4096
+process two
+  write(w, "c"*4096) = 4096
+process reader
+  read(r, 8192) = a
+always len(a) == 8192
+"#;
+
+/// Room is room, though the pipe is not empty.
+pub const ROOM_BEFORE_EMPTY: &str = r#"
+test model/room-before-empty
+"One slot of two gets free."
+setup
+  pipe() = [r, w]
+  fcntl(w, F_SETPIPE_SZ, 8192) = 8192
+  write(w, "a"*8192) = 8192
+process writer
+  write(w, "b"*4096) = 4096
+process reader
+  read(r, 4096) = a
+always len(a) == 4096
+"#;
+
+/// Two readers open, one writer comes.
+pub const TWO_OPENERS: &str = r#"
+test model/two-openers
+"A writer's open releases every reader that waits."
+setup
+  mkfifo("f", 0o600) = 0
+process one
+  open("f", O_RDONLY) = r
+process two
+  open("f", O_RDONLY) = s
+process writer
+  open("f", O_WRONLY) = w
+  close(w) = 0
+sometimes not blocked(one)
+"#;
+
+/// Each rule of the protocols with a program that tells when it is broken.
+pub const FAULTS: &[(Fault, &str)] = &[
+    (Fault::WakeBeforeStore, ONE_BYTE),
+    (Fault::IfForWhile, TWO_READERS),
+    (Fault::CheckThenSleep, ONE_BYTE),
+    (Fault::ReaderKeepsWakeUp, PASSED_ON),
+    (Fault::WriterKeepsWakeUp, ROOM_PASSED_ON),
+    (Fault::WakeOneAtLastClose, LAST_CLOSE),
+    (Fault::RoomOnlyWhenEmpty, ROOM_BEFORE_EMPTY),
+    (Fault::PartnerMustStay, OPEN_MEETS_CLOSE),
+    (Fault::UnlockThenJoin, RENDEZVOUS),
+];
+
+/// The outcomes that must not be: those that explore does not have, and those in which somebody
+/// sleeps for what is there.
+pub fn wrong(program: &Program, run: &ProtocolRun) -> BTreeSet<Outcome> {
+    let all = explored(program);
+    let extra = run.run.outcomes.difference(&all).cloned();
+    extra.chain(run.lost.keys().cloned()).collect()
+}
