@@ -281,8 +281,7 @@ fn open_pipe(
         cx.cite(if named { FIFO_012 } else { PIPE_114 });
     } else {
         cx.cite(FIFO_013);
-        let slots = k.default_slots(task, cx);
-        k.pipes.insert(inode, Pipe::new(slots));
+        k.add_pipe(task, inode, cx);
     }
     let p = k.pipes.get_mut(inode);
     if !p.ring.is_empty() {
@@ -439,6 +438,24 @@ impl OpenOp {
         self.pipe
     }
 
+    /// Whether the other side was opened since the wait began.
+    fn is_released(&self, pipe: &Pipe) -> bool {
+        let now = if self.reader {
+            pipe.writer_opens
+        } else {
+            pipe.reader_opens
+        };
+        now != self.seen
+    }
+
+    /// Remembers no count if it is outdated, else the current one, brought to `most` at most.
+    pub(crate) fn remember(&mut self, pipe: &Pipe, most: u32) {
+        self.seen = match self.is_released(pipe) {
+            true => 0,
+            false => self.seen.min(most),
+        };
+    }
+
     fn wait(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
         if k.signal_pending(task) {
             self.withdraw(k, task, cx);
@@ -504,12 +521,7 @@ impl OpenOp {
     /// Its task has ended.
     pub(crate) fn abandon(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
         let p = k.pipes.get(self.pipe);
-        let now = if self.reader {
-            p.writer_opens
-        } else {
-            p.reader_opens
-        };
-        if now == self.seen {
+        if !self.is_released(p) {
             return self.withdraw(k, task, cx);
         }
         // Its partner has come: it is through, and closes again on its way out.

@@ -18,6 +18,12 @@ use crate::fifo::Inode;
 use crate::kernel::{Cx, File, FileKind, Invocation, Kernel, ObjId, WaitQueue};
 use scenario::{Bits, Errno, Handled, Signal, TaskId, Value, constants::*};
 
+/// Slots that an unprivileged user's pipes may have in sum before new ones are small
+/// (`/proc/sys/fs/pipe-user-pages-soft`).
+const USER_SLOTS: usize = 16384;
+/// Slots of such a small pipe.
+const SMALL_SLOTS: usize = 2;
+
 /// A pipe: the ring, who has it open, who waits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pipe {
@@ -32,6 +38,8 @@ pub struct Pipe {
     pub reader_opens: u32,
     /// How often it was opened for writing.
     pub writer_opens: u32,
+    /// The real user id whose share of slots it counts against (PIPE-093).
+    pub user: u32,
     /// Whether `poll` ever looked at it (PIPE-123).
     pub polled: bool,
     /// Sleeping readers, openers and pollers.
@@ -49,6 +57,7 @@ impl Pipe {
             writers: 0,
             reader_opens: 1,
             writer_opens: 1,
+            user: 0,
             polled: false,
             read_queue: WaitQueue::default(),
             write_queue: WaitQueue::default(),
@@ -131,14 +140,28 @@ impl Kernel {
         self.drop_unused_inode(pipe);
     }
 
-    /// How many slots a new pipe gets.
-    pub(crate) fn default_slots(&self, task: TaskId, cx: &mut Cx) -> usize {
-        let _ = task;
+    /// A pipe for an inode that has none, with nobody on it.
+    pub(crate) fn add_pipe(&mut self, task: TaskId, inode: ObjId, cx: &mut Cx) {
         let most = (self.config.pipe_max_size as usize / PAGE).max(1);
         if most < DEFAULT_SLOTS {
             cx.cite(PIPE_091);
         }
-        DEFAULT_SLOTS.min(most)
+        let mut slots = DEFAULT_SLOTS.min(most);
+        let user = self.process_of(task).credentials.uid;
+        if self.over_share(task, user, slots) {
+            cx.cite(PIPE_093);
+            slots = SMALL_SLOTS;
+        }
+        let mut pipe = Pipe::new(slots);
+        pipe.user = user;
+        self.pipes.insert(inode, pipe);
+    }
+
+    /// Whether so many slots more would exceed the user's share, and the task is bound by it.
+    fn over_share(&self, task: TaskId, user: u32, more: usize) -> bool {
+        let theirs = self.pipes.iter().filter(|(_, p)| p.user == user);
+        let used: usize = theirs.map(|(_, p)| p.ring.limit()).sum();
+        used + more > USER_SLOTS && !self.process_of(task).credentials.privileged()
     }
 }
 
@@ -190,11 +213,10 @@ pub(crate) fn create(
     let owner = k.process_of(task).credentials;
     k.inodes
         .insert(inode, Inode::anonymous_pipe(owner.euid, owner.gid));
-    let slots = k.default_slots(task, cx);
+    k.add_pipe(task, inode, cx);
     cx.cite(PIPE_069);
-    let mut pipe = Pipe::new(slots);
+    let pipe = k.pipes.get_mut(inode);
     (pipe.readers, pipe.writers) = (1, 1);
-    k.pipes.insert(inode, pipe);
 
     let status = flags & O_NONBLOCK;
     let cloexec = flags & O_CLOEXEC != 0;
@@ -292,11 +314,17 @@ pub(crate) fn set_size(
     let size = asked.next_power_of_two().max(PAGE as u64);
     cx.cite(PIPE_084);
     let limit = size as usize / PAGE;
-    let ring = &k.pipes.get(pipe).ring;
-    if limit > ring.limit() && size > k.config.pipe_max_size {
-        // Workers run without CAP_SYS_RESOURCE.
-        cx.cite(PIPE_089);
-        return Err(Errno::EPERM);
+    let (ring, user) = (&k.pipes.get(pipe).ring, k.pipes.get(pipe).user);
+    if limit > ring.limit() {
+        if size > k.config.pipe_max_size {
+            // Workers run without CAP_SYS_RESOURCE.
+            cx.cite(PIPE_089);
+            return Err(Errno::EPERM);
+        }
+        if k.over_share(task, user, limit - ring.limit()) {
+            cx.cite(PIPE_093);
+            return Err(Errno::EPERM);
+        }
     }
     let was_full = ring.is_full();
     if !k.pipes.get_mut(pipe).ring.resize(limit, &mut cx.clauses) {

@@ -304,3 +304,183 @@ impl Ring {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A write that does not sleep, of good memory; how many bytes were stored.
+    fn write(ring: &mut Ring, byte: u8, count: usize) -> usize {
+        store(ring, &Data::repeat(byte, count), count, false).0
+    }
+
+    /// The same from memory that holds `valid` of `count` bytes, and whether it faulted.
+    fn store(ring: &mut Ring, valid: &Data, count: usize, packet: bool) -> (usize, bool) {
+        let cx = &mut Clauses::default();
+        let source = Source { valid, count };
+        let merged = ring.merge(source, cx);
+        if merged.faulted {
+            return (0, true);
+        }
+        let rest = ring.append(source, merged.bytes, packet, cx);
+        (merged.bytes + rest.bytes, rest.faulted)
+    }
+
+    fn read(ring: &mut Ring, count: usize) -> Data {
+        ring.read(count, count, &mut Clauses::default()).data
+    }
+
+    fn lengths(ring: &Ring) -> Vec<usize> {
+        ring.slots().iter().map(|s| s.data.len()).collect()
+    }
+
+    #[test]
+    fn an_odd_end_merges_and_whole_pages_do_not() {
+        let mut ring = Ring::new(4);
+        assert_eq!(write(&mut ring, b'a', 10), 10);
+        assert_eq!(write(&mut ring, b'b', 4096 + 20), 4116);
+        assert_eq!(lengths(&ring), [30, 4096]);
+        assert_eq!(write(&mut ring, b'c', 4096), 4096);
+        assert_eq!(write(&mut ring, b'd', 4000), 4000);
+        assert_eq!(lengths(&ring), [30, 4096, 4096, 4000]);
+        assert!(ring.is_full());
+        assert_eq!(write(&mut ring, b'e', 97), 0, "it does not fit whole");
+        assert_eq!(write(&mut ring, b'e', 96), 96, "full, and yet it merges");
+        assert_eq!(write(&mut ring, b'f', 1), 0);
+    }
+
+    #[test]
+    fn capacity_depends_on_the_size_of_writes() {
+        let capacity = |count: usize| {
+            let mut ring = Ring::default();
+            let mut sum = 0;
+            while write(&mut ring, b'x', count) == count {
+                sum += count;
+            }
+            sum
+        };
+        for (count, bytes) in [
+            (1, 65536),
+            (100, 64000),
+            (2049, 32784),
+            (3000, 48000),
+            (4096, 65536),
+        ] {
+            assert_eq!(capacity(count), bytes, "in writes of {count}");
+        }
+    }
+
+    #[test]
+    fn a_slot_is_free_when_its_last_byte_is_read() {
+        let mut ring = Ring::new(2);
+        write(&mut ring, b'x', 8192);
+        let part = ring.read(4095, 4095, &mut Clauses::default());
+        assert!(!part.made_room && ring.is_full());
+        let last = ring.read(1, 1, &mut Clauses::default());
+        assert!(last.made_room && ring.free() == 1);
+        // The bytes read out of the newest slot do not come back.
+        assert_eq!(read(&mut ring, 4000).len(), 4000);
+        assert_eq!(write(&mut ring, b'y', 1), 1);
+        assert_eq!(lengths(&ring), [96, 1]);
+    }
+
+    #[test]
+    fn a_fault_keeps_the_slot_whole() {
+        let mut ring = Ring::new(4);
+        write(&mut ring, b'a', 4096);
+        write(&mut ring, b'b', 10);
+        let taken = ring.read(5000, 4100, &mut Clauses::default());
+        assert!(taken.faulted && taken.data.len() == 4096);
+        assert_eq!(lengths(&ring), [10]);
+        let taken = ring.read(10, 9, &mut Clauses::default());
+        assert!(taken.faulted && taken.data.is_empty());
+        assert_eq!(lengths(&ring), [10]);
+
+        assert_eq!(store(&mut ring, &Data::from("c"), 2, false), (0, true));
+        assert_eq!(lengths(&ring), [10], "a merge is whole or not at all");
+        let memory = Data::repeat(b'd', 5000);
+        assert_eq!(store(&mut ring, &memory, 8192, false), (4096, true));
+        assert_eq!(lengths(&ring), [10, 4096]);
+    }
+
+    #[test]
+    fn a_read_ends_with_a_packet() {
+        let mut ring = Ring::new(4);
+        write(&mut ring, b'a', 4096);
+        store(&mut ring, &Data::from("packet"), 6, true);
+        store(&mut ring, &Data::from("next"), 4, true);
+        assert_eq!(write(&mut ring, b's', 1), 1);
+        assert_eq!(lengths(&ring), [4096, 6, 4, 1]);
+        assert_eq!(
+            read(&mut ring, 4100),
+            Data::from("a").times(4096).concat(&"pack".into())
+        );
+        assert_eq!(read(&mut ring, 100), Data::from("next"));
+        assert_eq!(read(&mut ring, 100), Data::from("s"));
+    }
+
+    #[test]
+    fn a_split_slot_takes_no_more() {
+        let cx = &mut Clauses::default();
+        let (mut ring, mut other) = (Ring::new(2), Ring::new(2));
+        write(&mut ring, b'a', 10);
+        other.push(ring.split(4, cx).expect("ten bytes are there"));
+        assert_eq!(write(&mut other, b'b', 1), 1);
+        assert_eq!(lengths(&other), [4, 1]);
+        assert_eq!(write(&mut ring, b'c', 1), 1);
+        assert_eq!(lengths(&ring), [7], "its rest still does");
+        assert!(Ring::new(1).split(1, cx).is_none());
+    }
+
+    #[test]
+    fn shrinking_counts_slots() {
+        let cx = &mut Clauses::default();
+        let mut ring = Ring::new(4);
+        for byte in [b'a', b'b', b'c'] {
+            write(&mut ring, byte, 2049);
+        }
+        assert!(!ring.resize(2, cx));
+        assert_eq!(ring.limit(), 4);
+        assert!(ring.resize(3, cx) && ring.is_full());
+        assert_eq!(lengths(&ring), [2049; 3]);
+    }
+
+    proptest! {
+        /// Whatever is written and read: bytes come out in the order in which they went in, no
+        /// slot is empty or too long, and a write of up to PIPE_BUF bytes is all or nothing.
+        #[test]
+        fn bytes_keep_their_order(
+            limit in 1_usize..5,
+            steps in prop::collection::vec((any::<bool>(), 0_usize..10_000), 1..40),
+        ) {
+            let mut ring = Ring::new(limit);
+            let (mut put, mut got) = (Data::empty(), Data::empty());
+            for (at, (writes, count)) in steps.into_iter().enumerate() {
+                if writes {
+                    let bytes = Data::repeat(at as u8, count);
+                    let (stored, faulted) = store(&mut ring, &bytes, count, false);
+                    prop_assert!(!faulted && stored <= count);
+                    if count <= PIPE_BUF {
+                        prop_assert!(stored == 0 || stored == count);
+                    } else if stored < count {
+                        prop_assert!(ring.is_full());
+                    }
+                    put = put.concat(&bytes.slice(0, stored));
+                } else {
+                    let before = ring.buffered();
+                    let data = read(&mut ring, count);
+                    prop_assert_eq!(data.len(), count.min(before));
+                    got = got.concat(&data);
+                }
+                prop_assert!(ring.slots().len() <= limit);
+                for slot in ring.slots() {
+                    let end = usize::from(slot.offset) + slot.data.len();
+                    prop_assert!(!slot.data.is_empty() && end <= PAGE);
+                }
+            }
+            prop_assert_eq!(got.len() + ring.buffered(), put.len());
+            prop_assert_eq!(&got, &put.slice(0, got.len()));
+        }
+    }
+}
