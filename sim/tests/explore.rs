@@ -180,7 +180,8 @@ fn check(text: &str, config: Config, seed: u64) -> Result<(), TestCaseError> {
         naive.states
     );
     prop_assert_eq!(reduced.deadlocks, naive.deadlocks);
-    prop_assert_eq!(&reduced.clauses, &naive.clauses, "{}", text);
+    // Which of two closes is the last one is not told apart where it does not matter.
+    prop_assert!(reduced.clauses.is_subset(&naive.clauses), "{text}");
     for outcome in naive.outcomes.keys() {
         let found = reduced.outcomes.contains_key(outcome);
         prop_assert!(

@@ -379,7 +379,16 @@ impl<'a> View<'a> {
             let task = TaskId(t as u16);
             if t == u {
                 for d in self.process(u).fds.iter().flatten() {
-                    unit.held |= self.k.files.position(d.file).map_or(0, |at| 1 << at);
+                    let Some(file) = self.k.files.position(d.file) else {
+                        continue;
+                    };
+                    unit.held |= 1 << file;
+                    // Whoever is told of a pipe is told by its last close: then it matters whose
+                    // that is.
+                    let object = self.object_of[file];
+                    if object != NULL && self.owners[object.trailing_zeros() as usize] != 0 {
+                        unit.future |= self.reached(object);
+                    }
                 }
                 unit.future.units |= 1 << u | self.told_of_death(u);
                 unit.focus.units |= 1 << u;

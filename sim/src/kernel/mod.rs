@@ -27,10 +27,10 @@ pub use file::{File, FileKind};
 pub use process::{Credentials, Descriptor, Process};
 pub use wait::{How, WaitQueue, Waiter};
 
+use crate::clause::SIG_203;
 use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
-use crate::clause::SIG_203;
 use crate::signal::{Frame, SigSet};
 use scenario::{Clause, End, Handled, TaskId, Value};
 use std::sync::Arc;
@@ -348,32 +348,51 @@ impl Kernel {
         self.tasks[task.index()].make_mut()
     }
 
-    /// Brings the state into a form that states which behave alike share: a FIFO's counts of opens
-    /// matter only to those who remember one, sleeping openers and readers that saw no writer.
+    /// Brings the state into a form that states which behave alike share. A FIFO's counts of opens
+    /// matter only to those who remember one (sleeping openers, readers that saw no writer), and to
+    /// them only as long as theirs is the current one; beyond that, only the first two are told
+    /// apart from later ones.
     pub(crate) fn normalize(&mut self) {
-        let opened = |p: &Pipe| (p.reader_opens, p.writer_opens) != (1, 1);
-        for at in 0..self.pipes.0.len() {
-            let (id, pipe) = &self.pipes.0[at];
-            let id = *id;
-            if !opened(pipe)
-                || self.sleeps_in_open(id)
-                || self
-                    .files
-                    .iter()
-                    .any(|(_, f)| f.pipe() == Some(id) && f.seen_writers != 0)
+        const MOST: u32 = 3;
+        if self.pipes.iter().all(|(_, p)| !p.was_opened()) {
+            return;
+        }
+        for at in 0..self.tasks.len() {
+            let State::Sleeping {
+                op: Op::Open(op), ..
+            } = &self.tasks[at].state
+            else {
+                continue;
+            };
+            let mut op = op.clone();
+            let before = op.clone();
+            op.remember(self.pipes.get(op.pipe()), MOST);
+            if op != before
+                && let State::Sleeping { op: kept, .. } = &mut self.tasks[at].make_mut().state
             {
+                *kept = Op::Open(op);
+            }
+        }
+        for (_, file) in &mut self.files.0 {
+            if file.seen_writers == 0 {
                 continue;
             }
-            let pipe = self.pipes.0[at].1.make_mut();
-            (pipe.reader_opens, pipe.writer_opens) = (1, 1);
+            let current = file.pipe().map_or(0, |p| self.pipes.get(p).writer_opens);
+            let kept = match current == file.seen_writers {
+                true => current.min(MOST),
+                false => 0,
+            };
+            if file.seen_writers != kept {
+                file.make_mut().seen_writers = kept;
+            }
         }
-    }
-
-    /// Whether a task is in an open of this FIFO, asleep or woken.
-    fn sleeps_in_open(&self, pipe: ObjId) -> bool {
-        self.tasks.iter().any(|t| {
-            matches!(&t.state, State::Sleeping { op: Op::Open(op), .. } if op.pipe() == pipe)
-        })
+        for (_, pipe) in &mut self.pipes.0 {
+            if pipe.reader_opens.max(pipe.writer_opens) > MOST {
+                let pipe = pipe.make_mut();
+                pipe.reader_opens = pipe.reader_opens.min(MOST);
+                pipe.writer_opens = pipe.writer_opens.min(MOST);
+            }
+        }
     }
 
     /// A name for an object that `task` makes.
