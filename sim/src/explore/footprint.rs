@@ -25,6 +25,7 @@
 
 use crate::System;
 use crate::kernel::{Kernel, ObjId, Process, State};
+use crate::pipe::{DEFAULT_SLOTS, PAGE, USER_SLOTS};
 use crate::signal::Disposition;
 use scenario::{
     Action, Arg, Gives, Kind, Program, Signal, Step, Stmt, Sys, TaskId, TaskKind, Value, VarId,
@@ -182,6 +183,8 @@ struct Unit {
 /// Finds persistent sets.
 pub(super) struct Footprints<'a> {
     program: &'a Program,
+    /// Every task is tied to every other: there is nothing to reduce.
+    tied: bool,
     /// By task and place: what the call there uses, and what it and all after it use.
     calls: Vec<Vec<(Uses, Uses)>>,
 }
@@ -206,8 +209,16 @@ impl<'a> Footprints<'a> {
             list.reverse();
             list
         };
+        // An order ties tasks; so does the sum of all pipes' slots, if it can grow so large that
+        // the kernel looks at it.
+        let slots = |stmt: &Stmt| match stmt.sys {
+            Sys::SetPipeSize => start.kernel().config.pipe_max_size as usize / PAGE,
+            _ => 2 * DEFAULT_SLOTS,
+        };
+        let most: usize = program.tasks.iter().flat_map(|t| &t.body).map(slots).sum();
         Footprints {
             program,
+            tied: program.order.is_some() || program.tasks.len() > MOST || most > USER_SLOTS,
             calls: program.tasks.iter().map(calls).collect(),
         }
     }
@@ -215,10 +226,7 @@ impl<'a> Footprints<'a> {
     /// The tasks that are to be expanded, as a set; all if no smaller set is known.
     pub(super) fn persistent(&self, system: &System, actions: &[Action]) -> Set {
         let k = system.kernel();
-        let tasks = self.program.tasks.len();
-        // An order ties every task to every other.
-        if self.program.order.is_some()
-            || tasks > MOST
+        if self.tied
             || k.inodes.len() > MOST
             || k.files.len() > MOST
             || actions.windows(2).all(|w| w[0].task == w[1].task)
@@ -426,7 +434,12 @@ impl<'a> View<'a> {
         // Signals, its own SIGPIPE and SIGIO among them, may end it, or stop it, which gives up the
         // calls of its threads.
         let mut ends = !process.pending.is_empty()
-            || threads.iter().any(|t| !self.k.task(*t).pending.is_empty())
+            || process.exiting.is_some()
+            || process.continued
+            || threads.iter().any(|t| {
+                let thread = self.k.task(*t);
+                !thread.pending.is_empty() || thread.stopping || thread.told
+            })
             || members(touch.objects & !(NAMES | NULL)).any(|at| self.owners[at] >> u & 1 == 1);
         let stmt = self.prints.program.task(task).body.get(place);
         ends |= stmt.is_some_and(|s| writes(s.sys))

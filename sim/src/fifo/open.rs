@@ -448,10 +448,11 @@ impl OpenOp {
         now != self.seen
     }
 
-    /// Remembers no count if it is outdated, else the current one, brought to `most` at most.
+    /// Remembers a count that never was if its own is outdated, else the current one, brought to
+    /// `most` at most.
     pub(crate) fn remember(&mut self, pipe: &Pipe, most: u32) {
         self.seen = match self.is_released(pipe) {
-            true => 0,
+            true => u32::MAX,
             false => self.seen.min(most),
         };
     }

@@ -380,7 +380,7 @@ impl Kernel {
             let current = file.pipe().map_or(0, |p| self.pipes.get(p).writer_opens);
             let kept = match current == file.seen_writers {
                 true => current.min(MOST),
-                false => 0,
+                false => u32::MAX,
             };
             if file.seen_writers != kept {
                 file.make_mut().seen_writers = kept;
@@ -448,8 +448,10 @@ impl Kernel {
     pub fn resume(&mut self, task: TaskId, cx: &mut Cx) {
         match std::mem::replace(&mut self.task_mut(task).state, State::Idle) {
             State::Sleeping { call, op, woken } => {
+                // A signal may cut a write or a move short; all else is done or is not.
+                let whole = woken || !matches!(op, Op::Write(_) | Op::Move(_));
                 let progress = call::advance(self, task, op, cx);
-                if woken && self.signal_pending(task) && matches!(progress, Progress::Done(_)) {
+                if whole && self.signal_pending(task) && matches!(progress, Progress::Done(_)) {
                     cx.cite(SIG_203);
                 }
                 self.settle(task, call, progress, cx);

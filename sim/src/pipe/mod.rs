@@ -20,7 +20,7 @@ use scenario::{Bits, Errno, Handled, Signal, TaskId, Value, constants::*};
 
 /// Slots that an unprivileged user's pipes may have in sum before new ones are small
 /// (`/proc/sys/fs/pipe-user-pages-soft`).
-const USER_SLOTS: usize = 16384;
+pub(crate) const USER_SLOTS: usize = 16384;
 /// Slots of such a small pipe.
 const SMALL_SLOTS: usize = 2;
 
