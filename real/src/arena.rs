@@ -102,6 +102,8 @@ pub(crate) struct Globals {
     pub one_cpu: bool,
     /// Flags for `clone` besides the signal: `CLONE_VM` or none.
     pub share: u64,
+    /// Flag for futexes: `FUTEX_PRIVATE_FLAG`, which is quicker, if all share their address space.
+    pub private: u32,
     /// What each name holds, as a number.
     pub cells: [AtomicI64; MAX_VARS],
 }

@@ -39,10 +39,10 @@ fn play(turn: &AtomicU32, me: u32, rounds: u32) {
     for _ in 0..rounds {
         while turn.load(Acquire) != me {
             // SAFETY: the word is valid.
-            unsafe { raw::futex_wait(turn.as_ptr(), 1 - me, None) };
+            unsafe { raw::futex_wait(turn.as_ptr(), 0, 1 - me, None) };
         }
         turn.store(1 - me, SeqCst);
         // SAFETY: the word is valid.
-        unsafe { raw::futex_wake(turn.as_ptr(), 1) };
+        unsafe { raw::futex_wake(turn.as_ptr(), 0, 1) };
     }
 }

@@ -40,11 +40,12 @@ impl<'a> Stage<'a> {
         unsafe {
             let globals = std::ptr::from_ref(globals).cast_mut();
             (*globals).one_cpu = play.one_cpu;
-            (*globals).share = if theatre.may_share && !stmts().any(|s| wants_own_memory(s.sys)) {
-                libc::CLONE_VM as u64
-            } else {
-                0
-            };
+            (*globals).share = 0;
+            (*globals).private = 0;
+            if theatre.may_share && !stmts().any(|s| wants_own_memory(s.sys)) {
+                (*globals).share = libc::CLONE_VM as u64;
+                (*globals).private = libc::FUTEX_PRIVATE_FLAG as u32;
+            }
         }
         for word in [
             &globals.gate,

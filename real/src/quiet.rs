@@ -37,6 +37,11 @@ enum SeenAsleep {
 }
 
 impl Watch {
+    /// Forgets that the worker was seen asleep, since it is about to run.
+    pub fn forget(&mut self) {
+        self.seen_asleep = SeenAsleep::Never;
+    }
+
     /// Whether the worker runs, or is about to, as `syscall` tells.
     fn is_running(&mut self, tid: i32) -> Result<bool, Failure> {
         let mut buffer = [0u8; 192];

@@ -1,5 +1,6 @@
 //! The race: the same program many times, all tasks at full speed.
 
+use crate::arena::Globals;
 use crate::host::pin;
 use crate::options::{Quiet, RaceCpus};
 use crate::quiet::Patience;
@@ -116,7 +117,9 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
         }
         if arrived >= racers && !stage.is_dead(0) {
             if !patience.again() {
-                return Err(Failure::Harness("the setup process does not come to its end".into()));
+                return Err(Failure::Harness(
+                    "the setup process does not come to its end".into(),
+                ));
             }
             crate::quiet::give_way();
             continue;
@@ -136,11 +139,11 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
                 "the tasks of a race do not come to its start".into(),
             ));
         }
-        wait_for_change(&globals.arrived, arrived);
+        wait_for_change(globals, &globals.arrived, arrived);
     }
     globals.gate.store(1, Release);
     // SAFETY: the word lies in the arena.
-    unsafe { raw::futex_wake(globals.gate.as_ptr(), i32::MAX as u32) };
+    unsafe { raw::futex_wake(globals.gate.as_ptr(), globals.private, i32::MAX as u32) };
     let mut observer = Observer::new(program);
     let mut patience = Patience::until(deadline);
     let mut overrun = false;
@@ -148,7 +151,7 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
         let left = globals.leaving.load(Acquire);
         // As long as tasks end one after the other, looking at them would only be in their way.
         let alive = (1..stage.actors.len()).any(|t| stage.tid(t) != 0 && !stage.is_dead(t));
-        if alive && wait_for_change(&globals.leaving, left) {
+        if alive && wait_for_change(globals, &globals.leaving, left) {
             continue;
         }
         if stage.all_sleep_twice()? {
@@ -179,12 +182,12 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
 }
 
 /// Sleeps until the word is no longer `value`, or a moment has passed. Tells which.
-fn wait_for_change(word: &AtomicU32, value: u32) -> bool {
+fn wait_for_change(globals: &Globals, word: &AtomicU32, value: u32) -> bool {
     let moment = libc::timespec {
         tv_sec: 0,
         tv_nsec: 100_000,
     };
     // SAFETY: the word lies in the arena.
-    unsafe { raw::futex_wait(word.as_ptr(), value, Some(&moment)) };
+    unsafe { raw::futex_wait(word.as_ptr(), globals.private, value, Some(&moment)) };
     word.load(Acquire) != value
 }

@@ -103,10 +103,16 @@ pub(crate) struct KernelSigaction {
 }
 
 /// Sleeps while the word holds `value`, until it is woken, a signal is handled or the time is up.
+/// `private` is `FUTEX_PRIVATE_FLAG` if all who use the word share their address space.
 ///
 /// # Safety
 /// `word` must be valid.
-pub(crate) unsafe fn futex_wait(word: *const u32, value: u32, timeout: Option<&libc::timespec>) {
+pub(crate) unsafe fn futex_wait(
+    word: *const u32,
+    private: u32,
+    value: u32,
+    timeout: Option<&libc::timespec>,
+) {
     let timeout = timeout.map_or(0, |t| std::ptr::from_ref(t) as u64);
     // SAFETY: the word is valid by the caller's promise, the time by its type.
     unsafe {
@@ -114,7 +120,7 @@ pub(crate) unsafe fn futex_wait(word: *const u32, value: u32, timeout: Option<&l
             libc::SYS_futex,
             [
                 word as u64,
-                libc::FUTEX_WAIT as u64,
+                libc::FUTEX_WAIT as u64 | u64::from(private),
                 u64::from(value),
                 timeout,
                 0,
@@ -128,14 +134,14 @@ pub(crate) unsafe fn futex_wait(word: *const u32, value: u32, timeout: Option<&l
 ///
 /// # Safety
 /// `word` must be valid.
-pub(crate) unsafe fn futex_wake(word: *const u32, count: u32) {
+pub(crate) unsafe fn futex_wake(word: *const u32, private: u32, count: u32) {
     // SAFETY: by the caller's promise.
     unsafe {
         syscall(
             libc::SYS_futex,
             [
                 word as u64,
-                libc::FUTEX_WAKE as u64,
+                libc::FUTEX_WAKE as u64 | u64::from(private),
                 u64::from(count),
                 0,
                 0,

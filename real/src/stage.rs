@@ -148,10 +148,11 @@ impl Stage<'_> {
     pub fn issue(&mut self, task: usize) {
         let actor = &mut self.actors[task];
         actor.issued += 1;
+        actor.watch.forget();
         let slot = self.theatre.arena.slot(task);
         slot.go.store(slot.prelude + actor.issued as u32, SeqCst);
         // SAFETY: the word lies in the arena.
-        unsafe { raw::futex_wake(slot.go.as_ptr(), 1) };
+        unsafe { raw::futex_wake(slot.go.as_ptr(), self.theatre.arena.globals().private, 1) };
     }
 
     /// The time after which the call that a task sleeps in gives up by itself.

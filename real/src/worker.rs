@@ -24,7 +24,7 @@ pub(crate) extern "C" fn main(at: usize) -> ! {
         let go = slot.go.load(Acquire);
         if done >= go || done >= slot.count {
             // SAFETY: the word lies in the slot.
-            unsafe { raw::futex_wait(slot.go.as_ptr(), go, None) };
+            unsafe { raw::futex_wait(slot.go.as_ptr(), globals.private, go, None) };
             continue;
         }
         if skew != 0 && done >= slot.prelude {
@@ -70,9 +70,9 @@ fn pass_gate(slot: &Slot, globals: &Globals) {
     globals.arrived.fetch_add(1, SeqCst);
     // SAFETY: the words lie in shared memory.
     unsafe {
-        raw::futex_wake(globals.arrived.as_ptr(), 1);
+        raw::futex_wake(globals.arrived.as_ptr(), globals.private, 1);
         while globals.gate.load(Acquire) == 0 {
-            raw::futex_wait(globals.gate.as_ptr(), 0, None);
+            raw::futex_wait(globals.gate.as_ptr(), globals.private, 0, None);
         }
     }
     // Woken one after the other; meet again, briefly, so as to begin together.
@@ -175,7 +175,7 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             globals.leaving.fetch_add(1, SeqCst);
             if slot_at(at).skew != 0 {
                 // SAFETY: the word lies in shared memory.
-                unsafe { raw::futex_wake(globals.leaving.as_ptr(), 1) };
+                unsafe { raw::futex_wake(globals.leaving.as_ptr(), globals.private, 1) };
             }
             let nr = if thread {
                 libc::SYS_exit
