@@ -77,6 +77,7 @@ fn end_of(k: &Kernel, file: ObjId, at: Option<u64>) -> Result<End, Errno> {
 pub(crate) fn begin_move(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Progress {
     match request(k, task, call, cx) {
         Err(e) => Progress::Done(e.into()),
+        Ok(None) if call.sys == Sys::VmspliceIn => Progress::Done(Value::Data(Data::empty())),
         Ok(None) => Progress::Done(Value::ZERO),
         Ok(Some(op)) => {
             for file in [op.from.file(), op.to.file()].into_iter().flatten() {
