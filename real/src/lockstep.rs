@@ -137,6 +137,7 @@ impl Conductor<'_> {
             let task = issued.index();
             if let Some(index) = call
                 && self.stage.actors[task].ended.is_none()
+                && !self.stage.actors[task].stopped
                 && self.stage.is_busy(task)
             {
                 events.push(Event {

@@ -4,7 +4,8 @@ use crate::compile::Unsupported;
 use scenario::{End, Event, Observer, Outcome, Program, TaskId, Trace, What};
 use serde::{Deserialize, Serialize};
 
-/// One step: a call was issued, and this happened until the system was quiet again.
+/// One step: a call was issued, and this happened until the system was quiet again. If the call
+/// has neither returned nor blocked, its task was stopped, by itself or at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
     /// Whose call it was; [`TaskId::SETUP`] for the whole setup.

@@ -137,7 +137,7 @@ process boss
         "boss 2; boss = 4",
         "boss 3; boss = 0; reader = \"abcd\"",
         "reader 1; reader blocks",
-        "boss 4; boss blocks",
+        "boss 4",
         "reader blocked 1; idler stopped 0; boss stopped 4",
     ]
 );
