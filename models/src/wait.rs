@@ -110,7 +110,7 @@ impl<R: Runtime> WaitQueue<R> {
         if !queue.iter().any(|w| w.0 == task) {
             match how {
                 How::Alone => queue.push_back((task, how)),
-                How::Together | How::Watching { .. } => queue.push_front((task, how)),
+                _ => queue.push_front((task, how)),
             }
         }
         R::lock(&world.task(task).state).interruptible = true;

@@ -1,5 +1,6 @@
 //! The calls on processes: `fork`, threads, credentials.
 
+use crate::clause::SIG_077;
 use crate::kernel::{Cx, Invocation, Kernel};
 use scenario::{Errno, Sys, TaskId, Value};
 
@@ -13,7 +14,10 @@ pub(crate) fn start(
     let child = call.task(0).ok_or(Errno::EINVAL)?;
     match call.sys {
         Sys::Fork => k.fork(task, child, cx),
-        _ => k.start_thread(task, child, cx),
+        _ => {
+            cx.cite(SIG_077);
+            k.start_thread(task, child, cx);
+        }
     }
     Ok(Value::Task(child))
 }
@@ -33,7 +37,7 @@ pub(crate) fn credentials(
         Sys::Setuid => {
             if privileged {
                 (credentials.uid, credentials.euid) = (id, id);
-            } else if id == credentials.uid || id == credentials.euid {
+            } else if id == credentials.uid {
                 credentials.euid = id;
             } else {
                 return Err(Errno::EPERM);

@@ -267,6 +267,7 @@ impl Kernel {
                 End::Exited(_) => ChildCode::Exited,
                 _ => ChildCode::Killed,
             },
+            cx,
         );
     }
 }

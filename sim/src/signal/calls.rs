@@ -154,6 +154,13 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     cx.cite(SIG_051);
     let sender = Value::Task(k.task(task).process);
     let code = Value::Bits(Bits::SiCode, if alone { SI_TKILL } else { SI_USER });
+    if own {
+        cx.cite(if Usual::of(signal) == Usual::Stop {
+            SIG_119
+        } else {
+            SIG_028
+        });
+    }
     cite_before(k, target, signal, cx);
     let info = Handled {
         signal,
@@ -219,12 +226,33 @@ fn cite_after(k: &Kernel, target: TaskId, signal: Signal, sent: Sent, cx: &mut C
             }
             cx.cite(SIG_015);
         }
-        Sent::Pending if blocked && sleeping => undisturbed(),
         Sent::Pending => {
-            let leader = k.task(target).process;
-            if k.threads_of(leader).len() > 1 {
-                cx.cite(SIG_079);
+            if blocked && sleeping {
+                undisturbed();
             }
+            cite_waiting(k, target, signal, cx);
+        }
+    }
+}
+
+/// Cites how a signal waits that was not dropped.
+fn cite_waiting(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
+    let leader = k.task(target).process;
+    let threads = k.threads_of(leader);
+    if k.task(target).mask.contains(signal) && k.process(leader).dispositions.ignore(signal) {
+        cx.cite(match k.process(leader).dispositions.get(signal).handler {
+            SIG_IGN => SIG_016,
+            _ => SIG_017,
+        });
+    }
+    let has = |list: &[Handled]| list.iter().any(|h| h.signal == signal);
+    if has(&k.task(target).pending) && has(&k.process(leader).pending) {
+        cx.cite(SIG_031);
+    }
+    if threads.len() > 1 {
+        cx.cite(SIG_079);
+        if threads.iter().all(|t| k.task(*t).mask.contains(signal)) {
+            cx.cite(SIG_075);
         }
     }
 }

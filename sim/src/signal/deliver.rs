@@ -48,13 +48,27 @@ impl Kernel {
         };
         let private = next(&self.task(task).pending);
         let shared = next(&self.process_of(task).pending);
+        if private.is_none() && shared.is_none() {
+            return None;
+        }
+        let leader = self.task(task).process;
+        let alone = self.threads_of(leader).len() == 1;
         if let Some(at) = private {
             if shared.is_some() {
                 cx.cite(SIG_033);
             }
+            if !alone {
+                cx.cite(SIG_076);
+            }
             let pending = &mut self.task_mut(task).pending;
             cite_order(pending, at, mask, cx);
             return Some(pending.remove(at));
+        }
+        if !alone {
+            cx.cite(SIG_073);
+            if task == leader {
+                cx.cite(SIG_074);
+            }
         }
         let pending = &mut self.process_mut(task).pending;
         cite_order(pending, shared?, mask, cx);
@@ -75,9 +89,11 @@ impl Kernel {
     pub(crate) fn deliver(&mut self, task: TaskId, mut then: Then, cx: &mut Cx) {
         let leader = self.task(task).process;
         if std::mem::take(&mut self.process_mut(leader).continued) {
-            cx.cite(SIG_122);
-            self.tell_parent(leader, ChildCode::Continued);
+            self.tell_parent(leader, ChildCode::Continued, cx);
         }
+        // Only the first handler decides what becomes of a disturbed call; it may have been taken
+        // before a stop.
+        let mut decided = !self.task(task).frames.is_empty();
         loop {
             if let Some(signal) = self.process(leader).exiting {
                 return self.die(task, leader, signal, cx);
@@ -91,7 +107,17 @@ impl Kernel {
                     Action::Nothing => cx.cite(SIG_016),
                     Action::Die => return self.die(task, leader, signal, cx),
                     Action::Stop => self.stop_all(leader, cx),
-                    Action::Handle(flags) => self.push_frame(task, info, flags, &mut then, cx),
+                    Action::Handle(flags) => {
+                        if let Then::Restart(call, kind) = &then {
+                            if decided {
+                                cx.cite(SIG_109);
+                            } else if interrupts(call.sys, *kind, flags, cx) {
+                                then = Then::Return(Errno::EINTR.into());
+                            }
+                        }
+                        decided = true;
+                        self.push_frame(task, info, flags, cx);
+                    }
                 }
             } else if let Some(frame) = self.task_mut(task).frames.pop() {
                 let t = self.task_mut(task);
@@ -119,14 +145,7 @@ impl Kernel {
     }
 
     /// A signal with a handler becomes a frame.
-    fn push_frame(
-        &mut self,
-        task: TaskId,
-        info: Handled,
-        flags: u64,
-        then: &mut Then,
-        cx: &mut Cx,
-    ) {
+    fn push_frame(&mut self, task: TaskId, info: Handled, flags: u64, cx: &mut Cx) {
         let leader = self.task(task).process;
         let signal = info.signal;
         if signal == Signal::SIGPIPE {
@@ -137,14 +156,6 @@ impl Kernel {
             self.process_mut(leader)
                 .dispositions
                 .set(signal, Default::default());
-        }
-        // The first handler decides what becomes of a disturbed call.
-        if let Then::Restart(call, kind) = then {
-            cite_interrupted(call.sys, *kind, flags, cx);
-            let restarts = *kind == Restart::UnlessHandler && flags & SA_RESTART != 0;
-            if !restarts {
-                *then = Then::Return(Errno::EINTR.into());
-            }
         }
         let mask = self.task(task).mask;
         if !self.task(task).frames.is_empty() {
@@ -171,7 +182,17 @@ impl Kernel {
         if !self.task(task).frames.is_empty() {
             cx.cite(SIG_202);
         }
-        for t in self.threads_of(leader) {
+        let threads = self.threads_of(leader);
+        if threads.len() > 1 {
+            cx.cite(SIG_078);
+        }
+        let mask = self.task(task).mask;
+        let pending = self.task(task).pending.iter();
+        let mut waiting = pending.chain(&self.process(leader).pending);
+        if waiting.any(|h| !mask.contains(h.signal) && h.signal != signal) {
+            cx.cite(SIG_037);
+        }
+        for t in threads {
             let t = self.task_mut(t);
             t.frames.clear();
             (t.told, t.stopping) = (false, false);
@@ -208,7 +229,7 @@ impl Kernel {
         let threads = self.threads_of(leader);
         let all = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
         if threads.iter().all(all) {
-            self.tell_parent(leader, ChildCode::Stopped);
+            self.tell_parent(leader, ChildCode::Stopped, cx);
         }
     }
 }
@@ -228,25 +249,23 @@ fn cite_order(pending: &[Handled], at: usize, mask: SigSet, cx: &mut Cx) {
     }
 }
 
-/// Cites what a handler does to the call that it disturbed.
-fn cite_interrupted(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) {
+/// Whether a handler with these flags ends the call that it disturbed.
+fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
     match (kind, sys) {
         (Restart::NoHandler, _) => {
             cx.cite(SIG_106);
             cx.cite(READY_022);
+            return true;
         }
-        (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => {
-            cx.cite(SIG_105);
-            cx.cite(FIFO_036);
-        }
-        _ => {
-            cx.cite(SIG_105);
-            cx.cite(PIPE_104);
-        }
+        (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_036),
+        _ => cx.cite(PIPE_104),
     }
-    if flags & SA_RESTART != 0 && kind == Restart::UnlessHandler {
+    cx.cite(SIG_105);
+    let restarts = flags & SA_RESTART != 0;
+    if restarts {
         cx.cite(PIPE_101);
     }
+    !restarts
 }
 
 /// Cites what a stop does to the call that it disturbed.

@@ -1,5 +1,6 @@
 //! `O_ASYNC`: the owner of a description is told by a signal when its pipe changed.
 
+use super::send::Sent;
 use crate::clause::*;
 use crate::kernel::{Cx, Kernel, ObjId};
 use crate::pipe::Side;
@@ -39,7 +40,9 @@ impl Kernel {
                 code: Value::Bits(Bits::SiCode, code),
                 sender: Value::Int(0),
             };
-            self.send_to_process(owner, info);
+            if self.send_to_process(owner, info) == Sent::Merged {
+                cx.cite(SIG_030);
+            }
         }
     }
 }

@@ -4,8 +4,9 @@
 //! takes it; but only one is *told* of it, so that the calls of the others are not disturbed.
 
 use super::{SigSet, Usual};
-use crate::kernel::{Kernel, State};
-use scenario::{Handled, Signal, TaskId, Value, constants::*};
+use crate::clause::*;
+use crate::kernel::{Cx, Kernel, State};
+use scenario::{Bits, Handled, Signal, TaskId, Value, constants::*};
 
 /// What became of a signal that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +81,19 @@ impl Kernel {
                 // Death does not wait for its turn among other signals.
                 self.process_mut(leader).exiting.get_or_insert(signal);
             }
-            self.task_mut(told).told = true;
+            self.tell(told);
         }
         Sent::Pending
+    }
+
+    /// Tells a task that a signal waits for it. That wakes it: it looks for itself even if another
+    /// thread has taken the signal by then.
+    fn tell(&mut self, task: TaskId) {
+        let task = self.task_mut(task);
+        task.told = true;
+        if let State::Sleeping { woken, .. } = &mut task.state {
+            *woken = true;
+        }
     }
 
     /// Whether a signal for its process may be this thread's to take.
@@ -138,24 +149,30 @@ impl Kernel {
                 .filter(|t| *t != task)
                 .find(|t| self.wants(*t, signal))
             {
-                self.task_mut(told).told = true;
+                self.tell(told);
             }
         }
     }
 
     /// A process ended, stopped or was continued: its parent gets SIGCHLD, unless it wants none.
-    pub(crate) fn tell_parent(&mut self, leader: TaskId, code: ChildCode) {
+    pub(crate) fn tell_parent(&mut self, leader: TaskId, code: ChildCode, cx: &mut Cx) {
         let Some(parent) = self.process(leader).parent else {
             return;
         };
         let disposition = self.process(parent).dispositions.get(Signal::SIGCHLD);
         let lives_on = matches!(code, ChildCode::Stopped | ChildCode::Continued);
-        if disposition.handler == SIG_IGN || lives_on && disposition.flags & SA_NOCLDSTOP != 0 {
+        if disposition.handler == SIG_IGN {
+            cx.cite(SIG_127);
             return;
         }
+        if lives_on && disposition.flags & SA_NOCLDSTOP != 0 {
+            cx.cite(SIG_125);
+            return;
+        }
+        cx.cite(SIG_122);
         let info = Handled {
             signal: Signal::SIGCHLD,
-            code: Value::Int(code as i64),
+            code: Value::Bits(Bits::SiCode, code as u64),
             sender: Value::Task(leader),
         };
         self.send_to_process(parent, info);
@@ -164,7 +181,7 @@ impl Kernel {
 
 /// What SIGCHLD tells of a child, as its `si_code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i64)]
+#[repr(u64)]
 pub(crate) enum ChildCode {
     /// `CLD_EXITED`
     Exited = 1,
