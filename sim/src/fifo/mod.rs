@@ -5,6 +5,8 @@
 
 mod names;
 mod open;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use names::name_call;
 pub use names::{Content, Inode};

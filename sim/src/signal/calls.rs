@@ -93,10 +93,11 @@ fn sigprocmask(
     let new = SigSet(new.0 & !never.0);
     k.task_mut(task).mask = new;
     k.retarget(task, SigSet(new.0 & !old.0));
-    if k.has_deliverable(task) {
+    let waits = k.has_deliverable(task);
+    if waits {
         cx.cite(SIG_027);
-        k.task_mut(task).told = true;
     }
+    k.task_mut(task).told = waits;
     Ok(Value::ZERO)
 }
 

@@ -127,14 +127,11 @@ impl Usual {
 }
 
 impl Kernel {
-    /// Whether something keeps the task from sleeping: a signal that it was told of and does not
-    /// block, a stop of its process, or its process's end.
+    /// Whether something keeps the task from sleeping: it was told of a signal, its process is to
+    /// stop, or to end. What it was told of may be gone when it looks: another thread has taken it.
     pub fn signal_pending(&self, task: TaskId) -> bool {
         let t = self.task(task);
-        self.is_alive(task)
-            && (t.stopping
-                || self.process_of(task).exiting.is_some()
-                || t.told && self.has_deliverable(task))
+        self.is_alive(task) && (t.told || t.stopping || self.process_of(task).exiting.is_some())
     }
 
     /// Whether the task's process is being ended.

@@ -81,19 +81,9 @@ impl Kernel {
                 // Death does not wait for its turn among other signals.
                 self.process_mut(leader).exiting.get_or_insert(signal);
             }
-            self.tell(told);
+            self.task_mut(told).told = true;
         }
         Sent::Pending
-    }
-
-    /// Tells a task that a signal waits for it. That wakes it: it looks for itself even if another
-    /// thread has taken the signal by then.
-    fn tell(&mut self, task: TaskId) {
-        let task = self.task_mut(task);
-        task.told = true;
-        if let State::Sleeping { woken, .. } = &mut task.state {
-            *woken = true;
-        }
     }
 
     /// Whether a signal for its process may be this thread's to take.
@@ -120,16 +110,13 @@ impl Kernel {
         }
     }
 
-    /// Throws pending signals away.
+    /// Throws pending signals away. Who was told of them looks all the same, and finds nothing.
     pub(super) fn forget(&mut self, leader: TaskId, which: impl Fn(Signal) -> bool) {
         self.process_mut(leader)
             .pending
             .retain(|h| !which(h.signal));
         for t in self.threads_of(leader) {
             self.task_mut(t).pending.retain(|h| !which(h.signal));
-            if !self.has_deliverable(t) {
-                self.task_mut(t).told = false;
-            }
         }
     }
 
@@ -149,7 +136,7 @@ impl Kernel {
                 .filter(|t| *t != task)
                 .find(|t| self.wants(*t, signal))
             {
-                self.tell(told);
+                self.task_mut(told).told = true;
             }
         }
     }
