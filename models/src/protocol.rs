@@ -362,6 +362,9 @@ impl Plan {
     fn new(program: &Program, fault: Option<Fault>) -> Result<Plan, ModelError> {
         let (start, _) = System::start(program, Config::default())?;
         let skip = |why: String| Err(ModelError::Skip(why));
+        if program.order.is_some() {
+            return skip("the protocols run every ordering, and this program fixes one".into());
+        }
         for task in program.tasks.iter().skip(1) {
             if task.kind != TaskKind::Process {
                 return skip(format!(

@@ -40,6 +40,7 @@ use scenario::{Action, Arg, Event, Program, Schedule, Step, Sys, TaskId, TaskKin
 use sim::System;
 use sim::kernel::{Config, State};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most steps of one run, far above what a program of straight lines can make.
@@ -52,6 +53,8 @@ struct Plan {
     start: System,
     /// The tasks that have an interrupt.
     interrupted: Vec<TaskId>,
+    /// The most threads the engine has, the one that starts the others among them.
+    most_threads: usize,
     record: Arc<Record>,
 }
 
@@ -90,12 +93,15 @@ struct Shell<R: Runtime> {
     wake: Vec<R::Condvar>,
     /// Threads to be joined. Engines do not see this lock.
     threads: Mutex<Vec<R::Thread>>,
+    /// How many threads there are, the one that starts the others among them.
+    count: AtomicUsize,
 }
 
 impl Plan {
-    fn new(program: &Program, config: Config) -> Result<Plan, ModelError> {
+    fn new(program: &Program, config: Config, most_threads: usize) -> Result<Plan, ModelError> {
         let (start, _) = System::start(program, config)?;
         Ok(Plan {
+            most_threads,
             interrupted: interrupted(program),
             program: program.clone(),
             start,
@@ -113,12 +119,6 @@ impl Plan {
 
     fn seats(&self) -> usize {
         self.program.tasks.len() + self.interrupted.len()
-    }
-
-    /// The threads of an execution, the one that starts the others among them.
-    fn threads(&self) -> usize {
-        // Without the setup process; one task is run by the thread that starts the others.
-        self.seats() - 1
     }
 
     /// Lets an engine run the program, and holds what it found against the pure kernel.
@@ -216,6 +216,7 @@ impl<R: Runtime> Shell<R> {
             core: R::mutex(core),
             wake: (0..seats).map(|_| R::condvar()).collect(),
             threads: Mutex::default(),
+            count: AtomicUsize::new(1),
         });
         let own = if host { first.pop() } else { None };
         for seat in first {
@@ -241,6 +242,13 @@ impl<R: Runtime> Shell<R> {
 
     /// Starts a thread that is counted as running already; tells whether there was one to be had.
     fn start(self: &Arc<Self>, seat: Seat) -> bool {
+        let most = self.plan.most_threads;
+        if self.count.fetch_add(1, Ordering::Relaxed) >= most {
+            let why =
+                format!("it needs more than {most} threads, those that deliver signals among them");
+            self.plan.record.fail(Failure::Skip(why));
+            return false;
+        }
         let own = self.clone();
         match R::spawn(move || own.run(seat)) {
             Ok(thread) => self.threads().push(thread),
@@ -386,17 +394,13 @@ pub fn loom(
     config: Config,
     options: &LoomOptions,
 ) -> Result<ModelRun, ModelError> {
-    let plan = Plan::new(program, config)?;
-    if plan.threads() > MOST_THREADS {
-        let n = plan.threads();
-        let signals = match plan.interrupted.len() {
-            0 => String::new(),
-            n => format!(", {n} of them to deliver signals"),
-        };
-        return Err(ModelError::Skip(format!(
-            "it needs {n} threads{signals}; loom has {MOST_THREADS}"
-        )));
+    // One of them starts the others; there is none for the setup process.
+    let tasks = program.tasks.len() - 1;
+    if tasks > MOST_THREADS {
+        let why = format!("it needs {tasks} threads; loom has {MOST_THREADS}");
+        return Err(ModelError::Skip(why));
     }
+    let plan = Plan::new(program, config, MOST_THREADS)?;
     plan.run("loom", |plan| {
         let record = plan.record.clone();
         engine::loom_run(options, &record, move || {
@@ -415,7 +419,7 @@ pub fn shuttle(
     config: Config,
     options: &ShuttleOptions,
 ) -> Result<ModelRun, ModelError> {
-    Plan::new(program, config)?.run("shuttle", |plan| {
+    Plan::new(program, config, usize::MAX)?.run("shuttle", |plan| {
         let record = plan.record.clone();
         engine::shuttle_run(options, &record, move || {
             Shell::<Shuttle>::execute(&plan, false);
@@ -433,7 +437,7 @@ pub fn std_threads(
     config: Config,
     rounds: usize,
 ) -> Result<ModelRun, ModelError> {
-    Plan::new(program, config)?.run("std", |plan| {
+    Plan::new(program, config, usize::MAX)?.run("std", |plan| {
         let record = plan.record.clone();
         engine::std_run(rounds, &record, move || Shell::<Std>::execute(&plan, false))
     })

@@ -83,6 +83,14 @@ fn too_many_threads_are_a_skip() {
 }
 
 #[test]
+fn too_many_signals_are_a_skip() {
+    let program = program(common::FIVE_AND_A_SIGNAL);
+    let run = models::loom(&program, Config::default(), &LoomOptions::default());
+    let why = "it needs more than 5 threads, those that deliver signals among them".to_string();
+    assert_eq!(run, Err(ModelError::Skip(why)));
+}
+
+#[test]
 fn a_choice_of_the_kernel_is_a_skip() {
     let program = program(common::TWO_READERS);
     let config = Config {

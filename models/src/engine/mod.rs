@@ -76,10 +76,12 @@ pub(crate) fn loom_run(
         builder.log = false;
         builder.check(move || {
             count.fetch_add(1, Ordering::Relaxed);
-            // Once an execution has come to nothing the rest is moot: no threads, no branches.
-            if !stop.failed() {
-                body();
+            if stop.failed() {
+                // An execution has come to nothing, and the rest is moot. loom has no other way out:
+                // to do nothing in its turn would leave it on a path that leads nowhere, for ever.
+                std::panic::resume_unwind(Box::new("given up"));
             }
+            body();
         });
     })?;
     let begun = begun.load(Ordering::Relaxed);

@@ -43,6 +43,8 @@ pub fn explored_under(program: &Program, config: Config) -> BTreeSet<Outcome> {
 
 /// How many schedules there are: ways from the start to an end, one action at a time.
 pub fn schedules(program: &Program) -> usize {
+    // What is mutable in it is a cache of its own hash.
+    #[allow(clippy::mutable_key_type)]
     fn below(program: &Program, system: &System, known: &mut HashMap<System, usize>) -> usize {
         if let Some(&n) = known.get(system) {
             return n;
@@ -381,6 +383,25 @@ process five
 process reader
   read(r, 1) = a
 sometimes a == "5"
+"#;
+
+/// As many tasks as loom has threads, and a signal.
+pub const FIVE_AND_A_SIGNAL: &str = r#"
+test model/five-and-a-signal
+"One of four that end is killed."
+setup
+  pipe() = [r, w]
+process one
+  close(r) = 0
+process two
+  close(r) = 0
+process three
+  close(r) = 0
+process four
+  close(r) = 0
+process killer
+  kill(one, SIGTERM) = 0
+sometimes killed(one, SIGTERM)
 "#;
 
 /// A setup that cannot be run.
