@@ -245,6 +245,10 @@ impl ReadOp {
             Err(Errno::EFAULT)
         } else if writers == 0 {
             cx.cite(PIPE_034);
+            if self.slept {
+                // It looks for itself when it runs.
+                cx.cite(PIPE_103);
+            }
             if k.inodes.get(self.pipe).is_named() {
                 cx.cite(FIFO_051);
             }
@@ -264,6 +268,9 @@ impl ReadOp {
             Err(Errno::EAGAIN)
         } else {
             cx.cite(PIPE_032);
+            if k.pipes.get(self.pipe).polled {
+                cx.cite(READY_011);
+            }
             cx.cite(PIPE_036);
             if self.room.mapped < self.room.count {
                 cx.cite(PIPE_041);
