@@ -9,6 +9,14 @@
 //! - Condition variables never wake for nothing, and wake in the order of arrival.
 //! - It has no choice of its own to offer: what depends on a choice of the kernel's is skipped.
 //! - It stops at its limits without saying so; [`crate::loom()`] notices and says *incomplete*.
+//!
+//! Left to itself loom explores the same order of locks many times over: it has no sleep sets, and each
+//! start of a thread, each wait, each notification and each join is one more point at which any thread
+//! may come first. Three things done here take those points away and no order of locks with them:
+//! condition variables are threads that park under the lock that goes with them; a thread's first lock
+//! after its start or its sleep is one point with the start; and nobody joins. Two readers and a
+//! writer that closes were 28,040 executions, and are 828: as many as there are schedules. That none is
+//! missing is a test, which counts them on the pure kernel.
 
 use super::runtime;
 use ::loom::thread;
