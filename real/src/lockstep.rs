@@ -7,9 +7,6 @@ use crate::wire::{Failure, Mail, Note};
 use scenario::{End, Event, Program, TaskId, What};
 use std::time::{Duration, Instant};
 
-/// A call that gives up by itself within this time is waited for at the end of a run; one that
-/// takes longer counts as asleep for ever.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs a program in an ordering; notes each step in the journal.
 pub(crate) fn run(
@@ -62,10 +59,18 @@ impl Conductor<'_> {
             if self.overrun {
                 break;
             }
-            if task.index() < self.stage.actors.len() && self.is_ready(task.index()) {
-                self.issue(task.index())?;
-            } else {
-                self.mail.note(&Note::Skipped(place))?;
+            let task = task.index();
+            loop {
+                if task < self.stage.actors.len() && self.is_ready(task) {
+                    self.issue(task)?;
+                    break;
+                }
+                // Time passes only when nobody can go on.
+                let ready = (0..self.stage.actors.len()).any(|t| self.is_ready(t));
+                if self.overrun || ready || !self.outwait_timeouts()? {
+                    self.mail.note(&Note::Skipped(place))?;
+                    break;
+                }
             }
         }
         while !self.overrun {
@@ -153,14 +158,7 @@ impl Conductor<'_> {
 
     /// If a sleeping call will give up by itself, waits for it. Tells whether anything happened.
     fn outwait_timeouts(&mut self) -> Result<bool, Failure> {
-        let waiting: Vec<(usize, Duration)> = (0..self.stage.actors.len())
-            .filter(|&t| {
-                let actor = &self.stage.actors[t];
-                actor.started && actor.ended.is_none() && !actor.stopped && self.stage.is_busy(t)
-            })
-            .filter_map(|t| Some((t, self.stage.timeout(t)?)))
-            .filter(|(_, timeout)| *timeout <= PATIENCE)
-            .collect();
+        let waiting = self.stage.waiting_for_time();
         let Some(&(task, _)) = waiting.iter().min_by_key(|w| w.1) else {
             return Ok(false);
         };

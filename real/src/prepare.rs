@@ -159,10 +159,6 @@ impl<'a> Stage<'a> {
         }
         slot.tid.store(0, Relaxed);
         slot.tgid.store(0, Relaxed);
-        let timeout = |s: &scenario::Stmt| match (s.sys, s.args.get(1)) {
-            (Sys::Poll, Some(Arg::Value(v))) => v.number().filter(|n| *n > 0).map(|n| n as u64),
-            _ => None,
-        };
         Ok(Actor {
             id,
             calls: task.body.len(),
@@ -175,7 +171,7 @@ impl<'a> Stage<'a> {
             leaving: None,
             pidfd: None,
             decodes,
-            timeouts: task.body.iter().map(timeout).collect(),
+            timeouts: task.body.iter().map(scenario::Stmt::timeout).collect(),
             used: build.used(),
         })
     }

@@ -155,7 +155,11 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
             continue;
         }
         if stage.all_sleep_twice()? {
-            break;
+            // All asleep, but for some that wait for a time.
+            if stage.waiting_for_time().is_empty() {
+                break;
+            }
+            wait_for_change(globals, &globals.leaving, left);
         }
         if !patience.again() {
             overrun = true;

@@ -14,6 +14,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::{Acquire, SeqCst};
 use std::time::{Duration, Instant};
 
+/// A call that gives up by itself within this time is waited for when nothing else can happen; one
+/// that takes longer counts as asleep for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What outlives a run: the memory, and what was found at the start.
 pub(crate) struct Theatre {
     pub arena: Arena,
@@ -165,7 +169,20 @@ impl Stage<'_> {
             .get(at)
             .copied()
             .flatten()
-            .map(Duration::from_millis)
+            .map(Duration::from_nanos)
+    }
+
+    /// The tasks that sleep in a call which will give up by itself soon enough to wait for it, with
+    /// the time it was given.
+    pub fn waiting_for_time(&self) -> Vec<(usize, Duration)> {
+        (0..self.actors.len())
+            .filter(|&t| {
+                let alive = self.tid(t) != 0 && !self.is_dead(t) && !self.actors[t].stopped;
+                alive && self.is_busy(t)
+            })
+            .filter_map(|t| Some((t, self.timeout(t)?)))
+            .filter(|(_, timeout)| *timeout <= PATIENCE)
+            .collect()
     }
 
     /// The call that a task is in, or would make next.

@@ -84,6 +84,11 @@ impl Program {
         (0..self.tasks.len() as u16).map(TaskId)
     }
 
+    /// Whether a call of it may give up after a time.
+    pub fn is_timed(&self) -> bool {
+        self.tasks.iter().flat_map(|t| &t.body).any(|s| s.timeout().is_some())
+    }
+
     /// A statement.
     pub fn stmt(&self, task: TaskId, index: usize) -> &Stmt {
         &self.task(task).body[index]
@@ -134,6 +139,22 @@ pub struct Stmt {
     /// Where the line stands in the file.
     #[serde(skip)]
     pub span: Span,
+}
+
+impl Stmt {
+    /// The time in nanoseconds after which the call gives up by itself, if it has one and that is
+    /// known before the run.
+    pub fn timeout(&self) -> Option<u64> {
+        let number = |at: usize| match self.args.get(at) {
+            Some(Arg::Value(v)) => v.number(),
+            _ => None,
+        };
+        let (time, unit) = match self.sys {
+            Sys::Poll => (number(1)?, 1_000_000),
+            _ => return None,
+        };
+        u64::try_from(time).ok().filter(|t| *t > 0).map(|t| t.saturating_mul(unit))
+    }
 }
 
 /// An argument.

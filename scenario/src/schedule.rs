@@ -2,7 +2,8 @@
 //!
 //! `writer reader reader+ writer` reads: `writer` issues its next call, `reader` issues its next,
 //! `reader`, woken, goes on with it, `writer` issues again. `reader!` is the arrival of a signal at
-//! `reader`. Where the kernel chose among several behaviours the choice follows: `reader/1`.
+//! `reader`, `reader~` the end of the time that `reader` would wait. Where the kernel chose among
+//! several behaviours the choice follows: `reader/1`.
 
 use crate::{Program, TaskId};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub enum Step {
     Resume,
     /// A pending signal reaches the task.
     Signal,
+    /// The time that its call would wait, or that its process's timer was set to, is over.
+    Expire,
 }
 
 /// An action with the choices that the kernel made in it.
@@ -57,6 +60,7 @@ impl Schedule {
                     Step::Issue => "",
                     Step::Resume => "+",
                     Step::Signal => "!",
+                    Step::Expire => "~",
                 });
                 for c in &a.choices {
                     word.push_str(&format!("/{c}"));
@@ -102,6 +106,8 @@ impl Schedule {
                 (name, Step::Resume)
             } else if let Some(name) = name.strip_suffix('!') {
                 (name, Step::Signal)
+            } else if let Some(name) = name.strip_suffix('~') {
+                (name, Step::Expire)
             } else {
                 (name, Step::Issue)
             };

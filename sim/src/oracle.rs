@@ -117,29 +117,40 @@ impl<'p> Oracle<'p> {
     /// If the model does not explain it. The oracle then goes on from the nearest allowed result.
     pub fn step(&mut self, task: TaskId, events: &[Event]) -> Result<(), Divergence> {
         let got = by_task(events);
+        let issues = events.iter().any(|e| matches!(e.what, What::Issue(_)));
+        let mut index = 0;
+        let mut others: Vec<(Quiet, Renaming)> = Vec::new();
         let mut explained: Vec<Candidate> = Vec::new();
         let mut clauses: BTreeSet<Clause> = BTreeSet::new();
-        let mut others: Vec<(Quiet, Renaming)> = Vec::new();
-        let mut index = 0;
-        for candidate in &self.candidates {
-            if !candidate.system.can_issue(self.program, task) {
-                continue;
-            }
-            index = candidate.system.at(task);
-            for result in quiet::issue(self.program, &candidate.system, task) {
-                let mut renaming = candidate.renaming.clone();
-                if agree(&got, &result.events, &mut renaming) {
-                    clauses.extend(&result.clauses);
-                    let next = Candidate {
-                        system: result.system,
-                        renaming,
-                    };
-                    if !explained.contains(&next) {
-                        explained.push(next);
-                    }
+        // A kernel may be so slow that time ends meanwhile; that is looked at only if need be.
+        for slowly in [false, true] {
+            for candidate in &self.candidates {
+                let results = if !issues {
+                    quiet::pass_time(self.program, &candidate.system)
+                } else if !candidate.system.can_issue(self.program, task) {
+                    continue;
+                } else if slowly {
+                    quiet::issue_slowly(self.program, &candidate.system, task)
                 } else {
-                    others.push((result, candidate.renaming.clone()));
+                    quiet::issue(self.program, &candidate.system, task)
+                };
+                index = candidate.system.at(task);
+                for result in results {
+                    let mut renaming = candidate.renaming.clone();
+                    if agree(&got, &result.events, &mut renaming) {
+                        clauses.extend(&result.clauses);
+                        let next = Candidate { system: result.system, renaming };
+                        if !explained.contains(&next) {
+                            explained.push(next);
+                        }
+                    } else if !slowly {
+                        others.push((result, candidate.renaming.clone()));
+                    }
                 }
+            }
+            let timed = |c: &Candidate| !c.system.due(self.program).is_empty();
+            if !explained.is_empty() || !self.candidates.iter().any(timed) {
+                break;
             }
         }
         if !explained.is_empty() {

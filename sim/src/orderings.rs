@@ -144,10 +144,27 @@ fn successors(program: &Program, belief: &Belief) -> Vec<(TaskId, Belief)> {
             }
         }
         if !to.is_empty() {
-            next.push((task, to));
+            next.push((task, wait(program, to)));
         }
     }
     next
+}
+
+/// Lets time pass in states in which nobody can go on otherwise, as long as somebody waits for it.
+fn wait(program: &Program, belief: Belief) -> Belief {
+    let mut open = belief;
+    let mut quiet: Belief = Vec::new();
+    while let Some(system) = open.pop() {
+        let stuck = program.task_ids().all(|t| !system.can_issue(program, t));
+        let later = if stuck { quiet::pass_time(program, &system) } else { Vec::new() };
+        if !later.is_empty() {
+            open.extend(later.into_iter().map(|q| q.system));
+        } else if !quiet.contains(&system) {
+            quiet.push(system);
+        }
+    }
+    quiet.reverse();
+    quiet
 }
 
 /// The graph of states under big steps; the first is the start. None if it is too large.
@@ -260,8 +277,9 @@ fn sample(program: &Program, start: &System, size: usize, seed: u64) -> Vec<Vec<
                 break;
             };
             path.push(*task);
-            let mut results = quiet::issue(program, &system, *task);
-            system = results.swap_remove(0).system;
+            let results = quiet::issue(program, &system, *task);
+            let states = results.into_iter().take(1).map(|q| q.system).collect();
+            system = wait(program, states).swap_remove(0);
         }
         if !list.contains(&path) {
             list.push(path);

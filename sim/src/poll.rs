@@ -134,6 +134,13 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         }
     }
     let sleeps = call.int(1) != 0;
+    if let milliseconds @ 1.. = call.int(1)
+        && k.task(task).deadline.is_none()
+        && !k.timed_out(task)
+    {
+        // One that starts over keeps its deadline.
+        k.set_timeout(task, milliseconds as u64 * 1_000_000);
+    }
     PollOp { entries, watched }.look(k, task, sleeps, cx)
 }
 
@@ -213,7 +220,8 @@ impl PollOp {
             cx.cite(READY_024);
             cx.cite(READY_025);
         }
-        let progress = self.look(k, task, true, cx);
+        let sleeps = !k.timed_out(task);
+        let progress = self.look(k, task, sleeps, cx);
         if matches!(progress, Progress::Sleep(_)) {
             // Another task was quicker.
             cx.cite(READY_011);

@@ -21,13 +21,17 @@ pub struct Quiet {
 
 /// All ways in which things end when `task` issues its next call.
 pub fn issue(program: &Program, system: &System, task: TaskId) -> Vec<Quiet> {
+    issued(program, system, task, false)
+}
+
+fn issued(program: &Program, system: &System, task: TaskId, slowly: bool) -> Vec<Quiet> {
     let action = Action {
         task,
         step: Step::Issue,
         choices: Vec::new(),
     };
     let index = system.at(task);
-    let mut results = settle(program, system.take_each(program, &action));
+    let mut results = settle(program, system.take_each(program, &action), slowly);
     for quiet in &mut results {
         // What had not returned when the system was quiet is known to block.
         if quiet.system.end_of(task) == End::Blocked(index) {
@@ -41,8 +45,25 @@ pub fn issue(program: &Program, system: &System, task: TaskId) -> Vec<Quiet> {
     results
 }
 
+/// All ways in which things end when nobody can go on but what waits for a time: it passes, to the
+/// nearest end.
+pub fn pass_time(program: &Program, system: &System) -> Vec<Quiet> {
+    let due = system.due(program);
+    let started = due.iter().flat_map(|action| system.take_each(program, action));
+    settle(program, started.collect(), false)
+}
+
+/// The same as [`issue`], where time may pass meanwhile: a kernel may be slow.
+pub fn issue_slowly(program: &Program, system: &System, task: TaskId) -> Vec<Quiet> {
+    issued(program, system, task, true)
+}
+
 /// Lets everything under way happen, in every order.
-fn settle(program: &Program, started: Vec<(Action, System, Taken)>) -> Vec<Quiet> {
+fn settle(
+    program: &Program,
+    started: Vec<(Action, System, Taken)>,
+    slowly: bool,
+) -> Vec<Quiet> {
     let mut seen = HashSet::new();
     let mut done: Vec<Quiet> = Vec::new();
     let mut open: Vec<Quiet> = started
@@ -61,12 +82,14 @@ fn settle(program: &Program, started: Vec<(Action, System, Taken)>) -> Vec<Quiet
         if !seen.insert((quiet.system.clone(), quiet.events.clone())) {
             continue;
         }
-        let under_way = quiet.system.under_way(program);
-        if under_way.is_empty() {
-            done.push(quiet);
-            continue;
+        let mut actions = quiet.system.under_way(program);
+        if actions.is_empty() {
+            done.push(quiet.clone());
         }
-        for action in under_way {
+        if slowly {
+            actions.extend(quiet.system.due(program));
+        }
+        for action in actions {
             for (_, system, taken) in quiet.system.take_each(program, &action) {
                 let mut next = Quiet {
                     system,

@@ -184,7 +184,25 @@ impl System {
             }
             actions.extend(self.under_way_of(task));
         }
+        // In a fixed order of calls time passes only when nobody can go on.
+        if program.order.is_none() || actions.is_empty() {
+            actions.extend(self.due(program));
+        }
         actions
+    }
+
+    /// What comes when time passes: of all that waits for a time, what waits for the nearest.
+    pub fn due(&self, program: &Program) -> Vec<Action> {
+        program
+            .task_ids()
+            .skip(1)
+            .filter(|&task| self.kernel.can_expire(task))
+            .map(|task| Action {
+                task,
+                step: Step::Expire,
+                choices: Vec::new(),
+            })
+            .collect()
     }
 
     /// The actions that the kernel has under way: those that need no task to issue a call.
@@ -215,6 +233,9 @@ impl System {
     pub fn is_enabled(&self, program: &Program, action: &Action) -> bool {
         match action.step {
             Step::Issue => self.can_issue(program, action.task),
+            Step::Expire => self.enabled(program).iter().any(|a| {
+                a.task == action.task && a.step == Step::Expire
+            }),
             _ => self
                 .under_way_of(action.task)
                 .is_some_and(|a| a.step == action.step),
@@ -266,6 +287,7 @@ impl System {
             }
             Step::Resume => self.kernel.resume(task, cx),
             Step::Signal => self.kernel.take_signals(task, cx),
+            Step::Expire => self.kernel.expire(task),
         }
         for effect in cx.effects.drain(..) {
             let what = match effect.what {
@@ -317,6 +339,7 @@ impl System {
             .task_ids()
             .skip(1)
             .all(|t| !self.has_call(program, t) && self.under_way_of(t).is_none())
+            && self.due(program).is_empty()
     }
 
     /// How a task stands now.
@@ -347,11 +370,12 @@ impl System {
 
 /// Why the model has no rule for a call, if it has none.
 fn unmodelled(stmt: &scenario::Stmt) -> Option<String> {
-    match stmt.sys {
-        Sys::Poll => match stmt.args.get(1) {
-            Some(scenario::Arg::Value(v)) if v.number().is_some_and(|n| n <= 0) => None,
-            _ => Some("only timeouts of 0 and -1 are".into()),
-        },
+    let timeout = match stmt.sys {
+        Sys::Poll => stmt.args.get(1),
+        _ => None,
+    };
+    match timeout {
+        Some(scenario::Arg::Var(_)) => Some("its timeout must be known before the run".into()),
         _ => None,
     }
 }

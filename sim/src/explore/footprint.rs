@@ -209,7 +209,7 @@ impl<'a> Footprints<'a> {
             list.reverse();
             list
         };
-        // An order ties tasks; so does the sum of all pipes' slots, if it can grow so large that
+        // An order ties tasks; so does time, which passes for all; so does the sum of all pipes' slots, if it can grow so large that
         // the kernel looks at it.
         let slots = |stmt: &Stmt| match stmt.sys {
             Sys::SetPipeSize => start.kernel().config.pipe_max_size as usize / PAGE,
@@ -218,7 +218,9 @@ impl<'a> Footprints<'a> {
         let most: usize = program.tasks.iter().flat_map(|t| &t.body).map(slots).sum();
         Footprints {
             program,
-            tied: program.order.is_some() || program.tasks.len() > MOST || most > USER_SLOTS,
+            tied: program.order.is_some()
+                || program.is_timed()
+                || program.tasks.len() > MOST || most > USER_SLOTS,
             calls: program.tasks.iter().map(calls).collect(),
         }
     }

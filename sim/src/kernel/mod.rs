@@ -13,6 +13,7 @@
 //! | `process.rs` | processes, threads, descriptor tables, credentials |
 //! | `file.rs` | open file descriptions: what `dup` and `fork` share |
 //! | `wait.rs` | wait queues |
+//! | `time.rs` | calls that give up after a time |
 //!
 //! Objects are named by who made them and how many that task had made before ([`ObjId`]), so that
 //! the order in which independent tasks make things leaves no mark on the state.
@@ -20,6 +21,7 @@
 mod call;
 mod file;
 mod process;
+mod time;
 mod wait;
 
 pub use call::{Invocation, Op, Progress, Restart};
@@ -189,6 +191,10 @@ pub struct Task {
     pub told: bool,
     /// Its process stops, and it has yet to.
     pub stopping: bool,
+    /// The time, in nanoseconds from now, after which its call gives up.
+    pub deadline: Option<u64>,
+    /// That time is over, and the call has not looked since.
+    pub expired: bool,
     /// Handlers that will run when it gets back to its own code, the last one first.
     pub frames: Vec<Frame>,
     made: u16,
@@ -318,6 +324,8 @@ impl Kernel {
                 pending: Vec::new(),
                 told: false,
                 stopping: false,
+                deadline: None,
+                expired: false,
                 frames: Vec::new(),
                 made: 0,
             })
@@ -490,6 +498,7 @@ impl Kernel {
 
     /// A call is done: on the way back to the task's own code, its signals come first.
     fn finish(&mut self, task: TaskId, value: Value, cx: &mut Cx) {
+        self.clear_timeout(task);
         self.deliver(task, Then::Return(value), cx);
     }
 

@@ -238,6 +238,7 @@ impl Kernel {
 
     fn end_task(&mut self, task: TaskId, end: End, cx: &mut Cx) {
         self.task_mut(task).state = State::Ended(end);
+        self.clear_timeout(task);
         self.task_mut(task).pending.clear();
         cx.effects.push(Effect {
             task,
