@@ -38,19 +38,33 @@ impl Scenario {
     /// # Errors
     /// What is wrong with the text, with file, line and column.
     pub fn parse(file: impl Into<String>, text: impl Into<String>) -> Result<Scenario, Error> {
-        Self::make(Source { file: file.into(), text: text.into(), built_in: false })
+        Self::make(Source {
+            file: file.into(),
+            text: text.into(),
+            built_in: false,
+        })
     }
 
     /// Reads a scenario that comes with Lockstep.
     pub(crate) fn built_in(file: String, text: String) -> Result<Scenario, Error> {
-        Self::make(Source { file, text, built_in: true })
+        Self::make(Source {
+            file,
+            text,
+            built_in: true,
+        })
     }
 
     fn make(source: Source) -> Result<Scenario, Error> {
         let source = Arc::new(source);
         let programs = scenario::load(&source.file, &source.text)?;
-        let case = |program| Case { program: Arc::new(program), source: source.clone() };
-        Ok(Scenario { cases: programs.into_iter().map(case).collect(), source })
+        let case = |program| Case {
+            program: Arc::new(program),
+            source: source.clone(),
+        };
+        Ok(Scenario {
+            cases: programs.into_iter().map(case).collect(),
+            source,
+        })
     }
 
     /// Reads a scenario from a file.
@@ -59,8 +73,10 @@ impl Scenario {
     /// If the file cannot be read, or is not a scenario.
     pub fn read(path: impl AsRef<Path>) -> Result<Scenario, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::File { file: path.display().to_string(), error })?;
+        let text = std::fs::read_to_string(path).map_err(|error| Error::File {
+            file: path.display().to_string(),
+            error,
+        })?;
         Scenario::parse(path.display().to_string(), text)
     }
 
@@ -83,12 +99,17 @@ impl Case {
 
     /// The name without the variant.
     pub fn base_name(&self) -> &str {
-        self.name().split_once('[').map_or(self.name(), |(base, _)| base)
+        self.name()
+            .split_once('[')
+            .map_or(self.name(), |(base, _)| base)
     }
 
     /// What its variant is: `n=4096,ends=pipe`; empty if there is one only.
     pub fn variant(&self) -> &str {
-        let inside = self.name().split_once('[').map(|(_, v)| v.strip_suffix(']').unwrap_or(v));
+        let inside = self
+            .name()
+            .split_once('[')
+            .map(|(_, v)| v.strip_suffix(']').unwrap_or(v));
         inside.unwrap_or_default()
     }
 
@@ -96,6 +117,29 @@ impl Case {
     pub fn line_at(&self, byte: usize) -> usize {
         let text = self.source.text.as_bytes();
         text.iter().take(byte).filter(|b| **b == b'\n').count() + 1
+    }
+
+    /// Explores every interleaving on the model.
+    ///
+    /// # Errors
+    /// If the model cannot run it.
+    pub fn explore(&self) -> Result<sim::Explored, Error> {
+        Ok(sim::explore(
+            &self.program,
+            &sim::ExploreOptions::default(),
+        )?)
+    }
+
+    /// Runs one interleaving on the model, chosen by a seed.
+    ///
+    /// # Errors
+    /// If the model cannot run it.
+    pub fn simulate(&self, seed: u64) -> Result<sim::Simulated, Error> {
+        Ok(sim::simulate(
+            &self.program,
+            sim::kernel::Config::default(),
+            seed,
+        )?)
     }
 
     /// The line of the file in which a call stands, counted from 1, if it is written there.

@@ -8,6 +8,9 @@ use sim::kernel::{Config, Flavor};
 use sim::{Cover, Divergence, ExploreOptions, Explored, Oracle, OrderingLimits};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Rounds of a race of a scenario with calls that give up after a time, at most.
+const TIMED_ROUNDS: u32 = 20;
+
 /// How to check.
 #[derive(Clone, Debug)]
 pub struct CheckOptions {
@@ -115,13 +118,21 @@ impl Report {
 
     /// The report on a case that cannot be run at all.
     pub fn skipped(case: &Case, reason: String) -> Report {
-        Report { verdict: Verdict::Skip, reason: Some(reason), ..Report::new(case) }
+        Report {
+            verdict: Verdict::Skip,
+            reason: Some(reason),
+            ..Report::new(case)
+        }
     }
 
     /// The clauses the scenario is about that fired in the model.
     pub fn fired(&self, case: &Case) -> BTreeSet<Clause> {
-        let Some(explored) = &self.explored else { return BTreeSet::new() };
-        about(case).filter(|c| explored.clauses.contains(c)).collect()
+        let Some(explored) = &self.explored else {
+            return BTreeSet::new();
+        };
+        about(case)
+            .filter(|c| explored.clauses.contains(c))
+            .collect()
     }
 
     /// The clauses the scenario is about that fired and with which the kernel agreed.
@@ -129,7 +140,9 @@ impl Report {
         if self.verdict != Verdict::Agree || self.orderings == 0 {
             return BTreeSet::new();
         }
-        about(case).filter(|c| self.kernel_clauses.contains(c)).collect()
+        about(case)
+            .filter(|c| self.kernel_clauses.contains(c))
+            .collect()
     }
 }
 
@@ -173,7 +186,13 @@ pub fn check(
             Err(skip) => report.reason = Some(skip.to_string()),
             Ok(()) => {
                 orderings(case, machine, options, &mut report)?;
-                race(case, machine, options, complete.then_some(&outcomes), &mut report);
+                race(
+                    case,
+                    machine,
+                    options,
+                    complete.then_some(&outcomes),
+                    &mut report,
+                );
             }
         }
         if report.orderings == 0 && report.failed_runs.is_empty() {
@@ -223,8 +242,7 @@ fn orderings(
             vec![ordering.clone()]
         }
         None => {
-            let chosen =
-                sim::orderings(program, options.config, &options.orderings, options.seed)?;
+            let chosen = sim::orderings(program, options.config, &options.orderings, options.seed)?;
             report.cover = Some(chosen.cover);
             chosen.list
         }
@@ -305,7 +323,11 @@ pub fn compare(case: &Case, config: Config, run: Run) -> Result<Compared, Error>
         divergences.extend(held.err());
     }
     let clauses = oracle.clauses().clone();
-    Ok(Compared { run, divergences, clauses })
+    Ok(Compared {
+        run,
+        divergences,
+        clauses,
+    })
 }
 
 fn race(
@@ -319,18 +341,30 @@ fn race(
     if options.race_rounds == 0 || case.program.order.is_some() || report.orderings == 0 {
         return;
     }
-    match machine.race_both(&case.program, options.race_rounds, options.seed) {
+    // A round in which a call waits for its time takes that time.
+    let rounds = if case.program.is_timed() {
+        options.race_rounds.min(TIMED_ROUNDS)
+    } else {
+        options.race_rounds
+    };
+    match machine.race_both(&case.program, rounds, options.seed) {
         Ok(histogram) => {
-            report.race_rounds = options.race_rounds;
+            report.race_rounds = rounds;
             report.raced = histogram;
         }
         Err(error) => {
-            report.failed_runs.push((Vec::new(), format!("race: {error}")));
+            report
+                .failed_runs
+                .push((Vec::new(), format!("race: {error}")));
             return;
         }
     }
     if let Some(allowed) = allowed {
-        report.raced_outside =
-            report.raced.keys().filter(|o| !allowed.contains(*o)).cloned().collect();
+        report.raced_outside = report
+            .raced
+            .keys()
+            .filter(|o| !allowed.contains(*o))
+            .cloned()
+            .collect();
     }
 }

@@ -15,11 +15,12 @@ pub enum Error {
         /// The file.
         file: String,
         /// What the system says.
-        #[source]
         error: std::io::Error,
     },
     /// A word of a command line chooses no scenario.
-    #[error("`{0}` is no scenario file and no folder with such files, and no built-in scenario's name contains it")]
+    #[error(
+        "`{0}` is no scenario file and no folder with such files, and no built-in scenario's name contains it"
+    )]
     #[diagnostic(help("`lockstep list` names the built-in scenarios"))]
     NothingChosen(String),
     /// The model cannot run a scenario.

@@ -1,9 +1,9 @@
 //! What a check found, in words.
 
 use crate::{Broken, Case, Report};
-use scenario::{Schedule, TaskId, What};
+use scenario::{Clause, End, Event, Program, Schedule, TaskId, What};
 use sim::Divergence;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 impl Report {
@@ -42,8 +42,11 @@ impl Report {
 
 /// An ordering as a schedule string.
 pub fn show_ordering(case: &Case, ordering: &[TaskId]) -> String {
-    let action =
-        |task: &TaskId| scenario::Action { task: *task, step: scenario::Step::Issue, choices: Vec::new() };
+    let action = |task: &TaskId| scenario::Action {
+        task: *task,
+        step: scenario::Step::Issue,
+        choices: Vec::new(),
+    };
     Schedule(ordering.iter().map(action).collect()).show(&case.program)
 }
 
@@ -51,19 +54,24 @@ pub fn show_ordering(case: &Case, ordering: &[TaskId]) -> String {
 pub fn place(case: &Case, task: TaskId, index: usize) -> String {
     match case.line_of(task, index) {
         Some(line) => format!("{}:{line}", case.source.file),
-        None => format!("{}, end of {}", case.source.file, case.program.task(task).name),
+        None => format!(
+            "{}, end of {}",
+            case.source.file,
+            case.program.task(task).name
+        ),
     }
 }
 
 /// A broken condition or expectation.
 pub fn explain_broken(case: &Case, broken: &Broken) -> String {
     let program = &case.program;
-    let line = |start: usize| {
-        let before = case.source.text.get(..start).unwrap_or_default();
-        before.matches('\n').count() + 1
-    };
+    let line = |start: usize| case.line_at(start);
     match broken {
-        Broken::Condition { index, outcome, witness } => {
+        Broken::Condition {
+            index,
+            outcome,
+            witness,
+        } => {
             let c = &program.conditions[*index];
             let mut text = format!(
                 "{}:{}: `{} {}` does not hold: {}",
@@ -88,7 +96,11 @@ pub fn explain_broken(case: &Case, broken: &Broken) -> String {
                 c.text
             )
         }
-        Broken::Expectation { task, index, witness } => {
+        Broken::Expectation {
+            task,
+            index,
+            witness,
+        } => {
             let stmt = program.stmt(*task, *index);
             let mut text = format!(
                 "{}: `{}` does not do what its line says",
@@ -103,56 +115,113 @@ pub fn explain_broken(case: &Case, broken: &Broken) -> String {
     }
 }
 
-/// A step that the model does not explain: what was got, what was allowed, by which clauses.
+/// A step that the model does not explain: where, what was got, what was allowed, by which clauses.
 pub fn explain_divergence(case: &Case, d: &Divergence) -> String {
     let program = &case.program;
-    let call = program.task(d.issued).body.get(d.index).map_or("(no call)", |s| s.text.as_str());
-    let mut allowed: Vec<String> = d
-        .allowed
-        .iter()
-        .map(|a| {
-            let clauses: Vec<String> = a.clauses.iter().map(ToString::to_string).collect();
-            format!("{} ({})", show_events(case, d.issued, &a.events), clauses.join(" "))
-        })
-        .collect();
-    if allowed.is_empty() {
-        allowed.push("nothing: the task should not be able to issue it".into());
-    }
+    let call = program
+        .task(d.issued)
+        .body
+        .get(d.index)
+        .map_or("(no call)", |s| s.text.as_str());
     format!(
-        "{}: {}: {call}: got {}; allowed: {}",
+        "{}: {}: {call}: {}",
         place(case, d.issued, d.index),
         program.task(d.issued).name,
-        show_events(case, d.issued, &d.got),
-        allowed.join(", or ")
+        got_and_allowed(program, d)
     )
 }
 
-/// What happened in a step: what became of the issued call first, then of other tasks.
-pub fn show_events(case: &Case, issued: TaskId, events: &BTreeMap<TaskId, Vec<What>>) -> String {
-    let program = &case.program;
-    let mut parts = Vec::new();
-    let own = events.get(&issued).into_iter().flatten().map(|w| (issued, w));
-    let others = events
-        .iter()
-        .filter(|(task, _)| **task != issued)
-        .flat_map(|(task, whats)| whats.iter().map(|w| (*task, w)));
-    for (task, what) in own.chain(others) {
-        let short = match what {
-            What::Issue(_) => continue,
-            What::Block(_) => "blocks".to_string(),
-            What::Return(_, value) if task == issued => program.show_value(value),
-            What::Handle(h) => format!("handles {}", program.show_handled(h)),
-            What::End(end) => program.show_end(task, *end),
-            What::Return(..) => {
-                let event = scenario::Event { task, what: what.clone() };
-                program.show_what(&event)
-            }
-        };
-        if task == issued {
-            parts.push(short);
-        } else {
-            parts.push(format!("{}: {short}", program.task(task).name));
+/// `got -1 EAGAIN; allowed: 5 (PIPE-047) or blocks (PIPE-047)`: of a step that the model does not
+/// explain, what of the tasks that do otherwise than it allows.
+pub fn got_and_allowed(program: &Program, divergence: &Divergence) -> String {
+    let Divergence {
+        issued,
+        index,
+        got,
+        allowed,
+    } = divergence;
+    let mut differ: BTreeSet<TaskId> = BTreeSet::new();
+    for one in allowed {
+        let tasks: BTreeSet<TaskId> = got.keys().chain(one.events.keys()).copied().collect();
+        differ.extend(
+            tasks
+                .into_iter()
+                .filter(|t| got.get(t) != one.events.get(t)),
+        );
+    }
+    let tell = |events: &BTreeMap<TaskId, Vec<What>>| {
+        let told: Vec<String> = differ
+            .iter()
+            .map(|&task| {
+                let whats = events.get(&task).map_or(&[][..], Vec::as_slice);
+                let text = results(program, task, whats, *issued, *index);
+                match task == *issued {
+                    true => text,
+                    false => format!("{}: {text}", program.task(task).name),
+                }
+            })
+            .collect();
+        told.join(", ")
+    };
+    if allowed.is_empty() {
+        let whats = got.get(issued).map_or(&[][..], Vec::as_slice);
+        let text = results(program, *issued, whats, *issued, *index);
+        return format!("got {text}; allowed: nothing, the task has no call to issue");
+    }
+    let mut ways: BTreeMap<String, BTreeSet<Clause>> = BTreeMap::new();
+    for one in allowed {
+        ways.entry(tell(&one.events))
+            .or_default()
+            .extend(&one.clauses);
+    }
+    format!("got {}; allowed: {}", tell(got), alternatives(ways))
+}
+
+/// What came to a task in a step; of the call at `index`, which is known, only what it gave.
+fn results(
+    program: &Program,
+    task: TaskId,
+    whats: &[What],
+    issued: TaskId,
+    index: usize,
+) -> String {
+    let known = |i: usize| task == issued && i == index;
+    let mut told = Vec::new();
+    for what in whats {
+        // Of the whole setup one call is told.
+        if task == TaskId::SETUP && !matches!(what, What::Return(i, _) if *i == index) {
+            continue;
+        }
+        match what {
+            What::Issue(_) => {}
+            What::Block(i) if known(*i) => told.push("blocks".to_string()),
+            What::Return(i, value) if known(*i) => told.push(program.show_value(value)),
+            What::End(End::Exited(status)) => told.push(format!("exits with {status}")),
+            other => told.push(program.show_what(&Event {
+                task,
+                what: other.clone(),
+            })),
         }
     }
-    if parts.is_empty() { "nothing".into() } else { parts.join("; ") }
+    match told.is_empty() {
+        true => "nothing".into(),
+        false => told.join(", "),
+    }
+}
+
+/// Ways in which things may go, each with the clauses that say so: `5 (PIPE-047) or blocks
+/// (PIPE-036)`.
+pub fn alternatives(ways: BTreeMap<String, BTreeSet<Clause>>) -> String {
+    let one = |(text, clauses): (String, BTreeSet<Clause>)| match clauses.is_empty() {
+        true => text,
+        false => {
+            let ids: Vec<String> = clauses.iter().map(Clause::to_string).collect();
+            format!("{text} ({})", ids.join(", "))
+        }
+    };
+    let ways: Vec<String> = ways.into_iter().map(one).collect();
+    match ways.is_empty() {
+        true => "nothing".into(),
+        false => ways.join(" or "),
+    }
 }

@@ -47,7 +47,11 @@ pub fn judge(
         for &(task, index) in &outcome.failed {
             if !reported.contains(&(task, index)) {
                 reported.push((task, index));
-                broken.push(Broken::Expectation { task, index, witness: Some(witness.clone()) });
+                broken.push(Broken::Expectation {
+                    task,
+                    index,
+                    witness: Some(witness.clone()),
+                });
             }
         }
     }
@@ -56,7 +60,9 @@ pub fn judge(
             continue;
         }
         let against = |holds: bool| {
-            outcomes.iter().find(|(o, _)| condition.holds(program, o) == holds)
+            outcomes
+                .iter()
+                .find(|(o, _)| condition.holds(program, o) == holds)
         };
         let contradiction = match condition.quantifier {
             Quantifier::Always => against(false),

@@ -19,7 +19,11 @@ impl Machine {
     /// If this machine does not permit one.
     pub fn new(options: Options) -> Result<Machine, Error> {
         let sandbox = Sandbox::new(&options)?;
-        Ok(Machine { options, sandbox, slow: None })
+        Ok(Machine {
+            options,
+            sandbox,
+            slow: None,
+        })
     }
 
     /// What the machine permits.
@@ -55,7 +59,10 @@ impl Machine {
         let sandbox = match &mut self.slow {
             Some(sandbox) => sandbox,
             none => {
-                let slow = Options { slow: true, ..self.options.clone() };
+                let slow = Options {
+                    slow: true,
+                    ..self.options.clone()
+                };
                 none.insert(Sandbox::new(&slow).map_err(RunError::Sandbox)?)
             }
         };

@@ -20,9 +20,10 @@ pub fn built_in() -> Result<Vec<Scenario>, Error> {
                 DirEntry::Dir(d) => gather(d, into),
                 DirEntry::File(f) => {
                     let path = f.path();
-                    if let (true, Some(text)) =
-                        (path.extension().is_some_and(|e| e == EXTENSION), f.contents_utf8())
-                    {
+                    if let (true, Some(text)) = (
+                        path.extension().is_some_and(|e| e == EXTENSION),
+                        f.contents_utf8(),
+                    ) {
                         into.push((format!("tests/{}", path.display()), text.to_string()));
                     }
                 }
@@ -32,7 +33,10 @@ pub fn built_in() -> Result<Vec<Scenario>, Error> {
     let mut files = Vec::new();
     gather(&BUILT_IN, &mut files);
     files.sort();
-    files.into_iter().map(|(file, text)| Scenario::built_in(file, text)).collect()
+    files
+        .into_iter()
+        .map(|(file, text)| Scenario::built_in(file, text))
+        .collect()
 }
 
 /// The scenario files under a folder, in every depth, by name.
@@ -40,7 +44,10 @@ pub fn built_in() -> Result<Vec<Scenario>, Error> {
 /// # Errors
 /// If the folder cannot be read.
 pub fn files_under(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |error| Error::File { file: dir.display().to_string(), error };
+    let failed = |error| Error::File {
+        file: dir.display().to_string(),
+        error,
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -72,7 +79,8 @@ pub fn choose(words: &[String]) -> Result<Vec<Case>, Vec<Error>> {
             Ok(found) if found.is_empty() => errors.push(Error::NothingChosen(word.clone())),
             Ok(found) => {
                 for case in found {
-                    let same = |c: &Case| c.name() == case.name() && c.source.file == case.source.file;
+                    let same =
+                        |c: &Case| c.name() == case.name() && c.source.file == case.source.file;
                     if !chosen.iter().any(same) {
                         chosen.push(case);
                     }
@@ -81,7 +89,11 @@ pub fn choose(words: &[String]) -> Result<Vec<Case>, Vec<Error>> {
             Err(found) => errors.extend(found),
         }
     }
-    if errors.is_empty() { Ok(chosen) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(chosen)
+    } else {
+        Err(errors)
+    }
 }
 
 fn choose_by(word: &str) -> Result<Vec<Case>, Vec<Error>> {
@@ -100,15 +112,25 @@ fn choose_by(word: &str) -> Result<Vec<Case>, Vec<Error>> {
                 Err(error) => errors.push(error),
             }
         }
-        return if errors.is_empty() { Ok(cases(&scenarios)) } else { Err(errors) };
+        return if errors.is_empty() {
+            Ok(cases(&scenarios))
+        } else {
+            Err(errors)
+        };
     }
     let all = cases(&built_in().map_err(|e| vec![e])?);
-    let exact: Vec<Case> =
-        all.iter().filter(|c| c.name() == word || c.base_name() == word).cloned().collect();
+    let exact: Vec<Case> = all
+        .iter()
+        .filter(|c| c.name() == word || c.base_name() == word)
+        .cloned()
+        .collect();
     if !exact.is_empty() {
         return Ok(exact);
     }
-    Ok(all.into_iter().filter(|c| c.name().contains(word)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|c| c.name().contains(word))
+        .collect())
 }
 
 fn cases(scenarios: &[Scenario]) -> Vec<Case> {

@@ -1,9 +1,9 @@
 //! The arguments of the command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lockstep::real;
 use lockstep::sim::ExploreOptions;
 use lockstep::sim::kernel::{Config, Flavor};
-use lockstep::real;
 use std::num::NonZeroUsize;
 
 const AFTER: &str = "\
@@ -86,7 +86,10 @@ pub struct ChoiceOfOne {
 
 impl From<&ChoiceOfOne> for Choice {
     fn from(one: &ChoiceOfOne) -> Choice {
-        Choice { words: one.words.clone(), variant: one.variant.clone() }
+        Choice {
+            words: one.words.clone(),
+            variant: one.variant.clone(),
+        }
     }
 }
 
@@ -127,7 +130,10 @@ impl ModelArgs {
             Model::Linux => Flavor::Linux,
             Model::Posix => Flavor::Posix,
         };
-        Config { flavor, ..Config::default() }
+        Config {
+            flavor,
+            ..Config::default()
+        }
     }
 
     /// The same, with the limits that the administrator of this machine has set.
@@ -186,7 +192,8 @@ impl KernelArgs {
     /// How many at a time.
     pub fn jobs(&self) -> usize {
         let here = || std::thread::available_parallelism();
-        self.jobs.map_or_else(|| here().map_or(1, usize::from), usize::from)
+        self.jobs
+            .map_or_else(|| here().map_or(1, usize::from), usize::from)
     }
 
     /// How a sandbox is to be.
@@ -197,7 +204,10 @@ impl KernelArgs {
             QuietMethod::Pinned => real::Quiet::Pinned,
             QuietMethod::DoubleCollect => real::Quiet::DoubleCollect,
         };
-        real::Options { quiet, ..real::Options::default() }
+        real::Options {
+            quiet,
+            ..real::Options::default()
+        }
     }
 }
 

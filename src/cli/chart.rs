@@ -96,8 +96,15 @@ struct Beat {
 }
 
 /// The chart of a run, cut to `room` columns if there is a limit.
-pub fn chart(program: &Program, config: Config, run: &Replayed, room: Option<usize>) -> Vec<String> {
-    let Ok((mut system, _)) = System::start(program, config) else { return Vec::new() };
+pub fn chart(
+    program: &Program,
+    config: Config,
+    run: &Replayed,
+    room: Option<usize>,
+) -> Vec<String> {
+    let Ok((mut system, _)) = System::start(program, config) else {
+        return Vec::new();
+    };
     let tasks: Vec<TaskId> = program.task_ids().skip(1).collect();
     let lives = |system: &System| tasks.iter().map(|t| life(system, *t)).collect::<Vec<_>>();
     let start = lives(&system);
@@ -107,8 +114,10 @@ pub fn chart(program: &Program, config: Config, run: &Replayed, room: Option<usi
         system.take(program, action);
         let now = tasks.iter().zip(before);
         let wakes = now.filter(|(t, was)| !was && **t != action.task && woken(&system, **t));
-        let mut said: Vec<(TaskId, String)> =
-            trace::phrases(program, &taken.events).into_iter().map(|p| (p.task, p.text)).collect();
+        let mut said: Vec<(TaskId, String)> = trace::phrases(program, &taken.events)
+            .into_iter()
+            .map(|p| (p.task, p.text))
+            .collect();
         if said.is_empty() {
             said.push((action.task, "… sleeps on".into()));
         }
@@ -133,12 +142,17 @@ fn draw(
     room: Option<usize>,
 ) -> Vec<String> {
     let share = room.map_or(MOST, |room| {
-        (room.saturating_sub(MARGIN) / tasks.len().max(1)).saturating_sub(GAP).clamp(LEAST, MOST)
+        (room.saturating_sub(MARGIN) / tasks.len().max(1))
+            .saturating_sub(GAP)
+            .clamp(LEAST, MOST)
     });
     let widths: Vec<usize> = tasks
         .iter()
         .map(|task| {
-            let said = beats.iter().flat_map(|b| &b.said).filter(|(t, _)| t == task);
+            let said = beats
+                .iter()
+                .flat_map(|b| &b.said)
+                .filter(|(t, _)| t == task);
             let widest = said.map(|(_, text)| width(text)).max().unwrap_or(0);
             widest.max(width(&program.task(*task).name)).min(share)
         })
@@ -151,7 +165,10 @@ fn draw(
             Some(this)
         })
         .collect();
-    let end = starts.last().zip(widths.last()).map_or(MARGIN, |(s, w)| s + w + GAP);
+    let end = starts
+        .last()
+        .zip(widths.last())
+        .map_or(MARGIN, |(s, w)| s + w + GAP);
     let column = |task: TaskId| tasks.iter().position(|t| *t == task);
 
     let mut lines = Vec::new();

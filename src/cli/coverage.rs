@@ -32,10 +32,16 @@ struct Missing {
 /// Runs it.
 pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
     let cases = select::cases(&args.choice)?;
-    let config = if args.no_kernel { args.model.config() } else { args.model.config_here() };
+    let config = if args.no_kernel {
+        args.model.config()
+    } else {
+        args.model.config_here()
+    };
     run::preflight(&cases, config)?;
     let machines = match args.no_kernel {
-        true => std::iter::repeat_with(|| None).take(args.kernel.jobs()).collect(),
+        true => std::iter::repeat_with(|| None)
+            .take(args.kernel.jobs())
+            .collect(),
         false => run::machines(&args.kernel, cases.len())?,
     };
     let options = CheckOptions {
@@ -47,16 +53,23 @@ pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
     };
     let progress = Progress::new(cases.len());
     let mut found = Found::default();
-    let work = |machine: &mut Option<Machine>, case: &Case| {
-        run::check(case, machine.as_mut(), &options)
-    };
-    pool::each(machines, &cases, work, |at, report: Result<Report, Error>| {
-        progress.done(cases[at].name(), || ());
-        found.add(&cases[at], &report?, args.no_kernel);
-        Ok::<(), Stop>(())
-    })?;
+    let work =
+        |machine: &mut Option<Machine>, case: &Case| run::check(case, machine.as_mut(), &options);
+    pool::each(
+        machines,
+        &cases,
+        work,
+        |at, report: Result<Report, Error>| {
+            progress.done(cases[at].name(), || ());
+            found.add(&cases[at], &report?, args.no_kernel);
+            Ok::<(), Stop>(())
+        },
+    )?;
     drop(progress);
-    let lines: Vec<Line> = Prefix::ALL.iter().filter_map(|prefix| line(*prefix, &found)).collect();
+    let lines: Vec<Line> = Prefix::ALL
+        .iter()
+        .filter_map(|prefix| line(*prefix, &found))
+        .collect();
     match args.format {
         Plain::Json => {
             for line in &lines {
@@ -65,7 +78,11 @@ pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
         }
         Plain::Text => text(out, &lines)?,
     }
-    Ok(if found.differ { Status::Differ } else { Status::Agree })
+    Ok(if found.differ {
+        Status::Differ
+    } else {
+        Status::Agree
+    })
 }
 
 /// What the scenarios that are about a clause came to.
@@ -121,7 +138,10 @@ impl Found {
 }
 
 fn line(prefix: Prefix, found: &Found) -> Option<Line> {
-    let entries: Vec<&Entry> = catalogue().values().filter(|e| e.id.prefix == prefix).collect();
+    let entries: Vec<&Entry> = catalogue()
+        .values()
+        .filter(|e| e.id.prefix == prefix)
+        .collect();
     if entries.is_empty() {
         return None;
     }
@@ -174,7 +194,10 @@ fn text(out: &mut Out, lines: &[Line]) -> io::Result<()> {
     let mut table = Table::new(columns);
     let row = |mechanism: &str, prefix: &str, numbers: [usize; 4]| {
         let words = [Cell::from(mechanism), Cell::from(prefix)];
-        words.into_iter().chain(numbers.map(|n| Cell::from(n.to_string()))).collect::<Vec<_>>()
+        words
+            .into_iter()
+            .chain(numbers.map(|n| Cell::from(n.to_string())))
+            .collect::<Vec<_>>()
     };
     let mut sum = [0; 4];
     for line in lines {
@@ -192,7 +215,10 @@ fn text(out: &mut Out, lines: &[Line]) -> io::Result<()> {
         out.line(paint(STRONG, head))?;
         let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
         for missing in &line.not_agreed {
-            match by_reason.iter_mut().find(|(reason, _)| *reason == missing.reason) {
+            match by_reason
+                .iter_mut()
+                .find(|(reason, _)| *reason == missing.reason)
+            {
                 Some((_, clauses)) => clauses.push(&missing.clause),
                 None => by_reason.push((&missing.reason, vec![&missing.clause])),
             }

@@ -4,9 +4,7 @@
 use super::out::quote;
 use super::{select, trace};
 use lockstep::scenario::ast::Quantifier;
-use lockstep::scenario::{Clause, End, Event, Program, Schedule, Step, TaskId, What};
-use lockstep::scenario::{Action, Outcome};
-use lockstep::sim::Divergence;
+use lockstep::scenario::{Clause, Outcome, Program, Schedule, TaskId, What};
 use lockstep::sim::kernel::Config;
 use lockstep::{Broken, Case, KernelDiffers, Report, sim};
 use serde::Serialize;
@@ -45,6 +43,8 @@ pub struct Difference {
     pub replay: Option<String>,
     /// The trace, as lines.
     pub trace: Vec<String>,
+    /// Whether an earlier difference has shown the same run, and its trace is not told again.
+    pub repeats: bool,
     /// More that is to be said.
     pub notes: Vec<String>,
 }
@@ -67,11 +67,34 @@ const MOST_OUTCOMES: usize = 8;
 
 /// All differences that a check found, the gravest first.
 pub fn all(case: &Case, report: &Report, how: &How) -> Vec<Difference> {
-    let teller = Teller { case, program: &case.program, report, how };
+    let teller = Teller {
+        case,
+        program: &case.program,
+        report,
+        how,
+    };
     let mut all = teller.kernel();
     all.extend(report.raced_outside.iter().map(|o| teller.race(o)));
     all.extend(report.broken.iter().map(|b| teller.broken(b)));
-    all.extend(report.failed_runs.iter().map(|(ordering, why)| teller.failed(ordering, why)));
+    all.extend(
+        report
+            .failed_runs
+            .iter()
+            .map(|(ordering, why)| teller.failed(ordering, why)),
+    );
+    // One run may show several things; it is told once.
+    let mut told: Vec<String> = Vec::new();
+    for difference in &mut all {
+        let Some(schedule) = &difference.schedule else {
+            continue;
+        };
+        if difference.trace.is_empty() || !told.contains(schedule) {
+            told.push(schedule.clone());
+        } else {
+            difference.trace.clear();
+            difference.repeats = true;
+        }
+    }
     all
 }
 
@@ -83,20 +106,22 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn place(&self, task: TaskId, index: usize) -> String {
-        match self.case.line_of(task, index) {
-            Some(line) => format!("{}:{line}", self.case.source.file),
-            None => self.case.source.file.clone(),
-        }
-    }
-
     fn call(&self, task: TaskId, index: usize) -> String {
-        let text = self.program.task(task).body.get(index).map_or("", |s| &s.text);
+        let text = self
+            .program
+            .task(task)
+            .body
+            .get(index)
+            .map_or("", |s| &s.text);
         format!("{}: {text}", self.program.task(task).name)
     }
 
     fn command(&self, what: &str, rest: &str) -> String {
-        format!("lockstep {what} {}{rest}{}", select::words(self.case), self.how.options)
+        format!(
+            "lockstep {what} {}{rest}{}",
+            select::words(self.case),
+            self.how.options
+        )
     }
 
     fn replay(&self, what: &str, schedule: &str) -> String {
@@ -109,8 +134,10 @@ impl Teller<'_> {
         let mut by_text: BTreeMap<(TaskId, usize, String), (usize, &KernelDiffers, usize)> =
             BTreeMap::new();
         for differs in &self.report.differs {
-            let Some(first) = differs.divergences.first() else { continue };
-            let text = got_and_allowed(self.program, first);
+            let Some(first) = differs.divergences.first() else {
+                continue;
+            };
+            let text = lockstep::got_and_allowed(self.program, first);
             let steps = differs.run.steps.len();
             let entry = by_text
                 .entry((first.issued, first.index, text))
@@ -122,26 +149,34 @@ impl Teller<'_> {
         }
         let mut found: Vec<_> = by_text.into_iter().collect();
         found.sort_by_key(|(_, (steps, ..))| *steps);
-        let tell = |((task, index, text), (_, differs, times)): (_, (usize, &KernelDiffers, usize))| {
-            let schedule = ordering(self.program, &differs.ordering);
-            let mut notes = Vec::new();
-            if times > 1 {
-                notes.push(format!("the same in {} of {} orderings", times, self.report.orderings));
-            }
-            if differs.divergences.len() > 1 {
-                notes.push(format!("{} more steps differ after it", differs.divergences.len() - 1));
-            }
-            Difference {
-                kind: Kind::Kernel,
-                place: self.place(task, index),
-                about: self.call(task, index),
-                text,
-                replay: Some(self.replay("run", &schedule)),
-                schedule: Some(schedule),
-                trace: trace::of_difference(self.program, differs),
-                notes,
-            }
-        };
+        let tell =
+            |((task, index, text), (_, differs, times)): (_, (usize, &KernelDiffers, usize))| {
+                let schedule = lockstep::show_ordering(self.case, &differs.ordering);
+                let mut notes = Vec::new();
+                if times > 1 {
+                    notes.push(format!(
+                        "the same in {} of {} orderings",
+                        times, self.report.orderings
+                    ));
+                }
+                if differs.divergences.len() > 1 {
+                    notes.push(format!(
+                        "{} more steps differ after it",
+                        differs.divergences.len() - 1
+                    ));
+                }
+                Difference {
+                    kind: Kind::Kernel,
+                    place: lockstep::place(self.case, task, index),
+                    about: self.call(task, index),
+                    text,
+                    replay: Some(self.replay("run", &schedule)),
+                    schedule: Some(schedule),
+                    trace: trace::of_difference(self.program, differs),
+                    repeats: false,
+                    notes,
+                }
+            };
         found.into_iter().map(tell).collect()
     }
 
@@ -159,13 +194,18 @@ impl Teller<'_> {
             schedule: None,
             replay: Some(self.command("race", &format!(" -n {rounds} --seed {}", self.how.seed))),
             trace: Vec::new(),
+            repeats: false,
             notes: Vec::new(),
         }
     }
 
     fn broken(&self, broken: &Broken) -> Difference {
         match broken {
-            Broken::Condition { index, outcome, witness } => {
+            Broken::Condition {
+                index,
+                outcome,
+                witness,
+            } => {
                 let mut told = self.condition(*index);
                 let so = match self.program.conditions[*index].quantifier {
                     Quantifier::Always => "does not hold",
@@ -183,21 +223,28 @@ impl Teller<'_> {
                 let outcomes = self.report.explored.iter().flat_map(|e| e.outcomes.keys());
                 let all: Vec<String> = outcomes.map(|o| self.program.show_outcome(o)).collect();
                 told.notes.push("outcomes:".into());
-                told.notes.extend(all.iter().take(MOST_OUTCOMES).map(|o| format!("  {o}")));
+                told.notes
+                    .extend(all.iter().take(MOST_OUTCOMES).map(|o| format!("  {o}")));
                 if all.len() > MOST_OUTCOMES {
-                    told.notes.push(format!("  and {} more", all.len() - MOST_OUTCOMES));
+                    told.notes
+                        .push(format!("  and {} more", all.len() - MOST_OUTCOMES));
                 }
                 told
             }
-            Broken::Expectation { task, index, witness } => {
+            Broken::Expectation {
+                task,
+                index,
+                witness,
+            } => {
                 let mut told = Difference {
                     kind: Kind::Expectation,
-                    place: self.place(*task, *index),
+                    place: lockstep::place(self.case, *task, *index),
                     about: self.call(*task, *index),
                     text: self.expected_and_allowed(*task, *index),
                     schedule: None,
                     replay: None,
                     trace: Vec::new(),
+                    repeats: false,
                     notes: Vec::new(),
                 };
                 if self.report.orderings > 0 && self.report.differs.is_empty() {
@@ -222,6 +269,7 @@ impl Teller<'_> {
             schedule: None,
             replay: None,
             trace: Vec::new(),
+            repeats: false,
             notes: Vec::new(),
         }
     }
@@ -238,18 +286,30 @@ impl Teller<'_> {
     /// What a line wants, and what the model's call gives, with the clauses that say so.
     fn expected_and_allowed(&self, task: TaskId, index: usize) -> String {
         let stmt = self.program.stmt(task, index);
-        let (start, end) = (stmt.span.start, stmt.span.start.saturating_add(stmt.span.len));
+        let (start, end) = (
+            stmt.span.start,
+            stmt.span.start.saturating_add(stmt.span.len),
+        );
         let line = self.case.source.text.get(start..end).unwrap_or_default();
         let wanted = match line.rsplit_once(&stmt.text.as_str()) {
             Some((_, rest)) if !rest.trim().is_empty() => rest.trim(),
             _ if stmt.blocks => "blocks",
-            _ => line.trim().split_once(" = ").map_or("what its line says", |(_, w)| w.trim()),
+            _ => line
+                .trim()
+                .split_once(" = ")
+                .map_or("what its line says", |(_, w)| w.trim()),
         };
         let wanted = wanted.trim_start_matches("= ");
         let mut allowed: BTreeMap<String, BTreeSet<Clause>> = BTreeMap::new();
-        let outcomes = self.report.explored.iter().flat_map(|e| e.outcomes.values());
+        let outcomes = self
+            .report
+            .explored
+            .iter()
+            .flat_map(|e| e.outcomes.values());
         for witness in outcomes.take(MOST_WITNESSES) {
-            let Ok(run) = sim::replay(self.program, self.how.config, witness) else { continue };
+            let Ok(run) = sim::replay(self.program, self.how.config, witness) else {
+                continue;
+            };
             let mut told = None;
             let mut slept = false;
             for (_, taken) in &run.steps {
@@ -273,11 +333,17 @@ impl Teller<'_> {
                 allowed.entry(text).or_default().extend(clauses);
             }
         }
-        format!("expected {wanted}; allowed: {}", alternatives(allowed))
+        match allowed.is_empty() {
+            true => format!("expected {wanted}; no run that was found comes to this call"),
+            false => format!(
+                "expected {wanted}; allowed: {}",
+                lockstep::alternatives(allowed)
+            ),
+        }
     }
 
     fn failed(&self, order: &[TaskId], why: &str) -> Difference {
-        let schedule = (!order.is_empty()).then(|| ordering(self.program, order));
+        let schedule = (!order.is_empty()).then(|| lockstep::show_ordering(self.case, order));
         Difference {
             kind: Kind::Run,
             place: self.case.source.file.clone(),
@@ -286,6 +352,7 @@ impl Teller<'_> {
             replay: schedule.as_ref().map(|s| self.replay("run", s)),
             schedule,
             trace: Vec::new(),
+            repeats: false,
             notes: Vec::new(),
         }
     }
@@ -299,88 +366,127 @@ pub fn condition_text(condition: &lockstep::scenario::Condition) -> String {
     }
 }
 
-/// An ordering as a schedule string.
-pub fn ordering(program: &Program, tasks: &[TaskId]) -> String {
-    let issue = |&task: &TaskId| Action { task, step: Step::Issue, choices: Vec::new() };
-    Schedule(tasks.iter().map(issue).collect()).show(program)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::report;
+    use lockstep::Scenario;
+    use lockstep::real::{Run, StepReport};
+    use lockstep::scenario::{End, Errno, Event, Value};
 
-/// `got -1 EAGAIN; allowed: 5 (PIPE-047) or blocks (PIPE-047)`: of a step that the model does not
-/// explain, what of the tasks that do otherwise than it allows.
-pub fn got_and_allowed(program: &Program, divergence: &Divergence) -> String {
-    let Divergence { issued, index, got, allowed } = divergence;
-    let mut differ: BTreeSet<TaskId> = BTreeSet::new();
-    for one in allowed {
-        let tasks: BTreeSet<TaskId> = got.keys().chain(one.events.keys()).copied().collect();
-        differ.extend(tasks.into_iter().filter(|t| got.get(t) != one.events.get(t)));
+    fn case(text: &str) -> Case {
+        let scenario = Scenario::parse("t.ipc", text).expect("a scenario");
+        scenario.cases()[0].clone()
     }
-    let tell = |events: &BTreeMap<TaskId, Vec<What>>| {
-        let told: Vec<String> = differ
+
+    fn step(issued: u16, events: &[(u16, What)]) -> StepReport {
+        let event = |(task, what): &(u16, What)| Event {
+            task: TaskId(*task),
+            what: what.clone(),
+        };
+        StepReport {
+            issued: TaskId(issued),
+            events: events.iter().map(event).collect(),
+        }
+    }
+
+    /// What is told of a run that this kernel did not do.
+    fn told(case: &Case, steps: Vec<StepReport>) -> String {
+        let run = Run {
+            steps,
+            ..Run::default()
+        };
+        let ordering = run.ordering();
+        let compared = lockstep::compare(case, Config::default(), run).expect("it can be run");
+        assert!(
+            !compared.divergences.is_empty(),
+            "the model does not allow it"
+        );
+        let differs = KernelDiffers {
+            ordering,
+            divergences: compared.divergences,
+            run: compared.run,
+        };
+        let mut report = Report::skipped(case, String::new());
+        report.orderings = 3;
+        report.differs = vec![differs.clone(), differs];
+        let how = How {
+            config: Config::default(),
+            options: "",
+            seed: 0,
+        };
+        let lines: Vec<String> = all(case, &report, &how)
             .iter()
-            .map(|&task| {
-                let whats = events.get(&task).map_or(&[][..], Vec::as_slice);
-                let text = results(program, task, whats, *issued, *index);
-                match task == *issued {
-                    true => text,
-                    false => format!("{}: {text}", program.task(task).name),
-                }
-            })
+            .flat_map(report::text_lines)
             .collect();
-        told.join(", ")
-    };
-    if allowed.is_empty() {
-        let whats = got.get(issued).map_or(&[][..], Vec::as_slice);
-        let text = results(program, *issued, whats, *issued, *index);
-        return format!("got {text}; allowed: nothing, the task has no call to issue");
+        anstream::adapter::strip_str(&lines.join("\n")).to_string()
     }
-    let mut ways: BTreeMap<String, BTreeSet<Clause>> = BTreeMap::new();
-    for one in allowed {
-        ways.entry(tell(&one.events)).or_default().extend(&one.clauses);
-    }
-    format!("got {}; allowed: {}", tell(got), alternatives(ways))
-}
 
-/// What came to a task in a step; of the call at `index`, which is known, only what it gave.
-fn results(
-    program: &Program,
-    task: TaskId,
-    whats: &[What],
-    issued: TaskId,
-    index: usize,
-) -> String {
-    let known = |i: usize| task == issued && i == index;
-    let mut told = Vec::new();
-    for what in whats {
-        // Of the whole setup one call is told.
-        if task == TaskId::SETUP && !matches!(what, What::Return(i, _) if *i == index) {
-            continue;
-        }
-        match what {
-            What::Issue(_) => {}
-            What::Block(i) if known(*i) => told.push("blocks".to_string()),
-            What::Return(i, value) if known(*i) => told.push(program.show_value(value)),
-            What::End(End::Exited(status)) => told.push(format!("exits with {status}")),
-            other => told.push(program.show_what(&Event { task, what: other.clone() })),
-        }
+    /// Compares the text, without the line that cites the model's clauses.
+    fn snapshot(name: &str, text: &str) {
+        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("got ")).collect();
+        let text = lines.join("\n");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../../snapshots");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(name, text));
     }
-    match told.is_empty() {
-        true => "nothing".into(),
-        false => told.join(", "),
+
+    #[test]
+    fn a_wrong_result_stands_beside_what_was_allowed() {
+        let case = case(
+            "test pipe/t\nsetup\n  pipe2(O_NONBLOCK) = [r, w]\nprocess p\n  write(w, \"hello\")\n  read(r, 64) = a\n",
+        );
+        let fds = Value::List(vec![Value::Int(3), Value::Int(4)]);
+        let text = told(
+            &case,
+            vec![
+                step(0, &[(0, What::Return(0, fds))]),
+                step(
+                    1,
+                    &[(1, What::Issue(0)), (1, What::Return(0, Value::Int(5)))],
+                ),
+                step(
+                    1,
+                    &[
+                        (1, What::Issue(1)),
+                        (1, What::Return(1, Value::Error(Errno::EAGAIN))),
+                    ],
+                ),
+                step(1, &[(1, What::Issue(2)), (1, What::End(End::Exited(0)))]),
+            ],
+        );
+        assert!(
+            text.contains("got -1 EAGAIN; allowed: \"hello\" (PIPE-"),
+            "{text}"
+        );
+        snapshot("kernel_differs", &text);
+    }
+
+    #[test]
+    fn a_wrong_wake_up_names_the_task_that_it_came_to() {
+        let case = case(
+            "test pipe/t\nsetup\n  pipe() = [r, w]\nprocess p\n  read(r, 64) = a\nprocess q\n  write(w, \"hello\")\n",
+        );
+        let fds = Value::List(vec![Value::Int(3), Value::Int(4)]);
+        let text = told(
+            &case,
+            vec![
+                step(0, &[(0, What::Return(0, fds))]),
+                step(1, &[(1, What::Issue(0)), (1, What::Block(0))]),
+                step(
+                    2,
+                    &[(2, What::Issue(0)), (2, What::Return(0, Value::Int(5)))],
+                ),
+                step(2, &[(2, What::Issue(1)), (2, What::End(End::Exited(0)))]),
+            ],
+        );
+        assert!(
+            text.contains("got p: nothing; allowed: p: read(r, 64) = \"hello\" ("),
+            "{text}"
+        );
+        assert!(text.contains("the same in 2 of 3 orderings"), "{text}");
+        snapshot("kernel_does_not_wake", &text);
     }
 }
-
-fn alternatives(ways: BTreeMap<String, BTreeSet<Clause>>) -> String {
-    let one = |(text, clauses): (String, BTreeSet<Clause>)| match clauses.is_empty() {
-        true => text,
-        false => {
-            let ids: Vec<String> = clauses.iter().map(Clause::to_string).collect();
-            format!("{text} ({})", ids.join(", "))
-        }
-    };
-    let ways: Vec<String> = ways.into_iter().map(one).collect();
-    match ways.is_empty() {
-        true => "nothing that was explored comes to this call".into(),
-        false => ways.join(" or "),
-    }
-}
-

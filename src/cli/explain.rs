@@ -1,10 +1,10 @@
 //! `lockstep explain`: a clause of the catalogue.
 
 use super::args::{ExplainArgs, Plain};
-use super::out::{DIM, GOOD, ODD, Out, STRONG, paint};
+use super::out::{self, DIM, GOOD, ODD, Out, STRONG, paint};
 use super::table::pairs;
 use super::{Done, Status, Stop};
-use lockstep::scenario::{Clause, nearest};
+use lockstep::scenario::{Clause, Prefix, nearest};
 use lockstep::sim::clauses::{Entry, catalogue, is_modelled};
 use lockstep::{Case, suite};
 use serde::Serialize;
@@ -38,15 +38,22 @@ pub fn main(args: &ExplainArgs, out: &mut Out) -> Done {
     let cases: Vec<&Case> = scenarios.iter().flat_map(|s| s.cases()).collect();
     for (n, entry) in entries.into_iter().enumerate() {
         let id = entry.id.to_string();
-        let citing: Vec<&Case> =
-            cases.iter().copied().filter(|c| c.program.clauses.contains(&id)).collect();
+        let citing: Vec<&Case> = cases
+            .iter()
+            .copied()
+            .filter(|c| c.program.clauses.contains(&id))
+            .collect();
         match args.format {
             Plain::Json => out.json(&Line {
                 clause: id,
                 file: entry.file,
                 section: entry.section,
                 statement: &entry.statement,
-                fields: entry.fields.iter().map(|(name, text)| (*name, text.as_str())).collect(),
+                fields: entry
+                    .fields
+                    .iter()
+                    .map(|(name, text)| (*name, text.as_str()))
+                    .collect(),
                 modelled: is_modelled(entry.id),
                 scenarios: citing.iter().map(|c| c.name()).collect(),
             })?,
@@ -63,14 +70,21 @@ pub fn main(args: &ExplainArgs, out: &mut Out) -> Done {
 
 fn text(out: &mut Out, entry: &Entry, citing: &[&Case]) -> std::io::Result<()> {
     let section = format!("{}.md, {}", entry.file, entry.section);
-    out.line(format!("{}  {}", paint(STRONG, entry.id.to_string()), paint(DIM, section)))?;
+    out.line(format!(
+        "{}  {}",
+        paint(STRONG, entry.id.to_string()),
+        paint(DIM, section)
+    ))?;
     let room = out.width().unwrap_or(100).clamp(40, 100);
-    for line in wrap(&entry.statement, room) {
+    for line in out::wrap(&entry.statement, room) {
         out.line(line)?;
     }
     out.line("")?;
-    let mut told: Vec<(&str, String)> =
-        entry.fields.iter().map(|(name, text)| (*name, text.clone())).collect();
+    let mut told: Vec<(&str, String)> = entry
+        .fields
+        .iter()
+        .map(|(name, text)| (*name, text.clone()))
+        .collect();
     told.push((
         "modelled",
         match is_modelled(entry.id) {
@@ -94,8 +108,10 @@ fn text(out: &mut Out, entry: &Entry, citing: &[&Case]) -> std::io::Result<()> {
     let told: Vec<(&str, String)> = told
         .into_iter()
         .map(|(name, text)| {
-            let lines: Vec<String> =
-                text.lines().flat_map(|l| wrap(l, room.saturating_sub(widest + 4))).collect();
+            let lines: Vec<String> = text
+                .lines()
+                .flat_map(|l| out::wrap(l, room.saturating_sub(widest + 4)))
+                .collect();
             (name, lines.join(&format!("\n{}", " ".repeat(widest + 4))))
         })
         .collect();
@@ -105,21 +121,6 @@ fn text(out: &mut Out, entry: &Entry, citing: &[&Case]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A text in lines of at most `room` columns.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if super::out::width(line) + 1 + super::out::width(word) <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
-}
-
 /// The entry that a word names; small letters and missing zeroes do.
 fn find(word: &str) -> Result<&'static Entry, String> {
     let entries = catalogue();
@@ -127,18 +128,20 @@ fn find(word: &str) -> Result<&'static Entry, String> {
     if let Some(entry) = id.and_then(|id| entries.get(&id)) {
         return Ok(entry);
     }
-    let known: Vec<String> = entries.keys().map(Clause::to_string).collect();
-    let near = match id {
-        // The prefix is right, so the number is not.
-        Some(id) => {
-            let of = entries.keys().filter(|c| c.prefix == id.prefix);
-            of.min_by_key(|c| c.number.abs_diff(id.number)).map(Clause::to_string)
-        }
-        None => nearest(word, known.iter().map(String::as_str)).map(str::to_string),
-    };
+    // `PIPE31`, `pipe_031`, `PIPE-31x`: the letters and the number are what is meant.
+    let letters: String = word.chars().take_while(char::is_ascii_alphabetic).collect();
+    let number: String = word.chars().filter(char::is_ascii_digit).take(5).collect();
+    let prefixes: Vec<String> = Prefix::ALL.iter().map(ToString::to_string).collect();
+    let prefix = nearest(&letters, prefixes.iter().map(String::as_str));
+    let meant = prefix.and_then(|p| format!("{p}-{number}").parse::<Clause>().ok());
+    let near = meant.and_then(|id| {
+        let of = entries.keys().filter(|c| c.prefix == id.prefix);
+        of.min_by_key(|c| c.number.abs_diff(id.number))
+    });
     let first = format!("no clause is called `{word}`");
-    Err(match near {
-        Some(near) => format!("{first}; did you mean `{near}`?"),
-        None => format!("{first}; clauses are called like {}", known.first().map_or("PIPE-001", |k| k)),
+    Err(match (near, entries.keys().next()) {
+        (Some(near), _) => format!("{first}; did you mean `{near}`?"),
+        (None, Some(known)) => format!("{first}; clauses are called like `{known}`"),
+        (None, None) => first,
     })
 }

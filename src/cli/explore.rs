@@ -2,7 +2,7 @@
 
 use super::args::{Choice, ExploreArgs, Plain};
 use super::difference::condition_text;
-use super::out::{self, BAD, DIM, GOOD, ODD, Out, STRONG, paint};
+use super::out::{self, BAD, DIM, GOOD, ODD, Out, STRONG, label, paint};
 use super::table::{Align, Cell, Table};
 use super::{Done, Status, run, select, trace};
 use lockstep::scenario::ast::Quantifier;
@@ -19,7 +19,8 @@ pub fn main(args: &ExploreArgs, out: &mut Out) -> Done {
     if let Some(text) = &args.schedule {
         let case = select::only(&cases)?;
         let schedule = Schedule::parse(text, &case.program).map_err(Error::from)?;
-        let run = sim::replay(&case.program, args.model.config(), &schedule).map_err(Error::from)?;
+        let run =
+            sim::replay(&case.program, args.model.config(), &schedule).map_err(Error::from)?;
         match args.format {
             Plain::Text => replayed(out, case, &run)?,
             Plain::Json => out.json(&RunLine::new(case, &run, None))?,
@@ -57,7 +58,10 @@ pub fn main(args: &ExploreArgs, out: &mut Out) -> Done {
 
 /// Whether somebody is stuck for ever in it.
 pub fn is_deadlock(outcome: &Outcome) -> bool {
-    outcome.ends.iter().any(|e| matches!(e, End::Blocked(_) | End::Stopped(_)))
+    outcome
+        .ends
+        .iter()
+        .any(|e| matches!(e, End::Blocked(_) | End::Stopped(_)))
 }
 
 /// What a scenario is called and what it shows.
@@ -65,7 +69,12 @@ pub fn title(out: &mut Out, case: &Case, rest: &str) -> io::Result<()> {
     out.line(format!("Test {}{rest}", paint(STRONG, case.name())))?;
     match case.program.description.as_str() {
         "" => Ok(()),
-        text => out.line(text),
+        text => {
+            let room = out.width().unwrap_or(100).clamp(40, 100);
+            out::wrap(text, room)
+                .iter()
+                .try_for_each(|line| out.line(line))
+        }
     }
 }
 
@@ -84,8 +93,11 @@ fn stands(
     index: usize,
     condition: &Condition,
 ) -> Stands {
-    let positive =
-        explored.outcomes.keys().filter(|o| condition.holds(&case.program, o)).count();
+    let positive = explored
+        .outcomes
+        .keys()
+        .filter(|o| condition.holds(&case.program, o))
+        .count();
     let negative = explored.outcomes.len() - positive;
     let is_broken = broken.iter().any(|b| match b {
         Broken::Condition { index: at, .. } | Broken::Missing { index: at } => *at == index,
@@ -101,7 +113,11 @@ fn stands(
         (_, false, true) => "ok",
         (_, false, false) => "unknown",
     };
-    Stands { verdict, positive, negative }
+    Stands {
+        verdict,
+        positive,
+        negative,
+    }
 }
 
 fn table(
@@ -143,14 +159,18 @@ fn table(
     }
     let deadlocks = explored.outcomes.keys().filter(|o| is_deadlock(o)).count();
     if deadlocks > 0 {
-        out.line(format!("Deadlocks {deadlocks} (†: somebody waits for ever)"))?;
+        out.line(format!(
+            "Deadlocks {deadlocks} (†: somebody waits for ever)"
+        ))?;
     }
     let failed = broken.iter().filter_map(|b| match b {
         Broken::Expectation { task, index, .. } => Some((*task, *index)),
         _ => None,
     });
     for (task, index) in failed {
-        let line = case.line_of(task, index).map_or(String::new(), |n| format!(":{n}"));
+        let line = case
+            .line_of(task, index)
+            .map_or(String::new(), |n| format!(":{n}"));
         out.line(format!(
             "{}  {}{line}  {}: {} does otherwise than its line says (!)",
             paint(BAD, "No"),
@@ -169,7 +189,11 @@ fn table(
             _ => Cell::new("??", ODD),
         };
         let count = format!("{} positive, {} negative", stands.positive, stands.negative);
-        conditions.row([verdict, condition_text(condition).into(), Cell::new(count, DIM)]);
+        conditions.row([
+            verdict,
+            condition_text(condition).into(),
+            Cell::new(count, DIM),
+        ]);
     }
     for line in conditions.lines(0) {
         out.line(line)?;
@@ -183,7 +207,10 @@ pub fn replayed(out: &mut Out, case: &Case, run: &Replayed) -> io::Result<()> {
     for line in trace::model(&case.program, run, false) {
         out.line(line)?;
     }
-    out.line(format!("  {}  {}", paint(DIM, "outcome"), case.program.show_outcome(&run.outcome)))?;
+    out.line(format!(
+        "  {}",
+        label("outcome", &case.program.show_outcome(&run.outcome))
+    ))?;
     out.line("")
 }
 
@@ -241,7 +268,12 @@ impl<'a> Line<'a> {
             transitions: explored.transitions,
             outcomes: explored.outcomes.iter().map(outcome).collect(),
             deadlocks: explored.outcomes.keys().filter(|o| is_deadlock(o)).count(),
-            conditions: program.conditions.iter().enumerate().map(condition).collect(),
+            conditions: program
+                .conditions
+                .iter()
+                .enumerate()
+                .map(condition)
+                .collect(),
         }
     }
 }
@@ -273,7 +305,10 @@ impl<'a> RunLine<'a> {
             clauses: taken.clauses.iter().map(ToString::to_string).collect(),
         };
         let setup = step("setup".into(), &run.setup);
-        let steps = run.steps.iter().map(|(a, taken)| step(Schedule(vec![a.clone()]).show(program), taken));
+        let steps = run
+            .steps
+            .iter()
+            .map(|(a, taken)| step(Schedule(vec![a.clone()]).show(program), taken));
         RunLine {
             scenario: case.name(),
             seed,
@@ -291,10 +326,17 @@ pub fn schedule(run: &Replayed) -> Schedule {
 
 /// How a schedule is replayed, in two lines.
 pub fn how_to_replay(case: &Case, schedule: &str, given: &str) -> Vec<String> {
-    let replay = format!("{} --schedule {}{given}", select::words(case), out::quote(schedule));
+    let replay = format!(
+        "{} --schedule {}{given}",
+        select::words(case),
+        out::quote(schedule)
+    );
     vec![
-        format!("  {}  {schedule}", paint(DIM, "schedule")),
-        format!("  {}    lockstep explore {replay}", paint(DIM, "replay")),
-        format!("  {}    lockstep run {replay}", paint(DIM, "kernel")),
+        format!("  {}", label("schedule", schedule)),
+        format!(
+            "  {}",
+            label("replay", &format!("lockstep explore {replay}"))
+        ),
+        format!("  {}", label("kernel", &format!("lockstep run {replay}"))),
     ]
 }

@@ -44,7 +44,11 @@ pub fn main(args: &ListArgs, out: &mut Out) -> Done {
         }
         return Ok(Status::Agree);
     }
-    let columns = [("scenario", Align::Left), ("clauses", Align::Left), ("file", Align::Left)];
+    let columns = [
+        ("scenario", Align::Left),
+        ("clauses", Align::Left),
+        ("file", Align::Left),
+    ];
     let mut table = Table::new(columns);
     for case in &cases {
         let row = |case: &Case| {

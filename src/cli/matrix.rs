@@ -17,10 +17,16 @@ use std::time::Duration;
 /// Runs it.
 pub fn main(args: &MatrixArgs, out: &mut Out) -> Done {
     let cases = select::cases(&args.choice)?;
-    let config = if args.no_kernel { args.model.config() } else { args.model.config_here() };
+    let config = if args.no_kernel {
+        args.model.config()
+    } else {
+        args.model.config_here()
+    };
     run::preflight(&cases, config)?;
     let machines = match args.no_kernel {
-        true => std::iter::repeat_with(|| None).take(args.kernel.jobs()).collect(),
+        true => std::iter::repeat_with(|| None)
+            .take(args.kernel.jobs())
+            .collect(),
         false => run::machines(&args.kernel, cases.len())?,
     };
     let options = CheckOptions {
@@ -30,7 +36,12 @@ pub fn main(args: &MatrixArgs, out: &mut Out) -> Done {
         seed: args.seed,
         ..CheckOptions::default()
     };
-    let widest = cases.iter().map(|c| width(c.name())).max().unwrap_or(0).clamp(8, MOST_NAME);
+    let widest = cases
+        .iter()
+        .map(|c| width(c.name()))
+        .max()
+        .unwrap_or(0)
+        .clamp(8, MOST_NAME);
     let mut heading = pad("scenario", widest);
     for engine in ENGINES {
         heading += &format!("  {}", pad(engine, CELL));
@@ -40,9 +51,8 @@ pub fn main(args: &MatrixArgs, out: &mut Out) -> Done {
     }
     let progress = Progress::new(cases.len());
     let mut tally = Tally::default();
-    let work = |machine: &mut Option<Machine>, case: &Case| {
-        row(case, machine.as_mut(), &options, args)
-    };
+    let work =
+        |machine: &mut Option<Machine>, case: &Case| row(case, machine.as_mut(), &options, args);
     pool::each(machines, &cases, work, |at, row: Result<Row, Error>| {
         let row = row?;
         tally.add(&row);
@@ -56,7 +66,11 @@ pub fn main(args: &MatrixArgs, out: &mut Out) -> Done {
     if args.format == Plain::Text {
         tally.tell(out)?;
     }
-    Ok(if tally.differ > 0 { Status::Differ } else { Status::Agree })
+    Ok(if tally.differ > 0 {
+        Status::Differ
+    } else {
+        Status::Agree
+    })
 }
 
 const ENGINES: [&str; 5] = ["explore", "loom", "shuttle", "lockstep", "race"];
@@ -173,9 +187,14 @@ fn row(
         lockstep: Cell::skip("not explored"),
         race: Cell::skip("not explored"),
     };
-    let Some(explored) = &report.explored else { return Ok(empty) };
+    let Some(explored) = &report.explored else {
+        return Ok(empty);
+    };
     let outcomes: BTreeSet<Outcome> = explored.outcomes.keys().cloned().collect();
-    let all = All { outcomes: &outcomes, complete: explored.complete };
+    let all = All {
+        outcomes: &outcomes,
+        complete: explored.complete,
+    };
     let loom = LoomOptions {
         preemptions: args.loom_preemptions,
         max_duration: Duration::from_secs_f64(args.loom_seconds),
@@ -193,15 +212,25 @@ fn row(
             outcomes: outcomes.len(),
             complete: explored.complete,
             states: explored.states,
-            verdict: if broken == 0 { Relation::Equal } else { Relation::Differ },
+            verdict: if broken == 0 {
+                Relation::Equal
+            } else {
+                Relation::Differ
+            },
             reason: match broken {
                 0 => explored.incomplete_because.clone(),
-                n => Some(format!("{} not hold", super::out::count(n, "expectation or condition")
-                    + if n == 1 { " does" } else { " do" })),
+                n => Some(format!(
+                    "{} not hold",
+                    super::out::count(n, "expectation or condition")
+                        + if n == 1 { " does" } else { " do" }
+                )),
             },
         },
         loom: engine(&all, models::loom(&case.program, options.config, &loom)),
-        shuttle: engine(&all, models::shuttle(&case.program, options.config, &shuttle)),
+        shuttle: engine(
+            &all,
+            models::shuttle(&case.program, options.config, &shuttle),
+        ),
         lockstep: lockstep(&report, &all, here),
         race: race(case, &report, &all, here),
         ..empty
@@ -233,7 +262,10 @@ fn lockstep(report: &Report, all: &All, here: bool) -> Cell {
     if !here {
         return Cell::skip("the kernel is left out");
     }
-    let failed = report.failed_runs.iter().find(|(ordering, _)| !ordering.is_empty());
+    let failed = report
+        .failed_runs
+        .iter()
+        .find(|(ordering, _)| !ordering.is_empty());
     if report.orderings == 0 && failed.is_none() {
         return Cell::skip(report.reason.clone().unwrap_or_default());
     }
@@ -253,7 +285,10 @@ fn lockstep(report: &Report, all: &All, here: bool) -> Cell {
 }
 
 fn race(case: &Case, report: &Report, all: &All, here: bool) -> Cell {
-    let failed = report.failed_runs.iter().find(|(ordering, _)| ordering.is_empty());
+    let failed = report
+        .failed_runs
+        .iter()
+        .find(|(ordering, _)| ordering.is_empty());
     if let Some((_, why)) = failed {
         return Cell::new(Relation::Differ, 0, Some(why.clone()));
     }
@@ -292,7 +327,10 @@ fn text(out: &mut Out, row: &Row, widest: usize) -> io::Result<()> {
     }
     out.line(line.trim_end())?;
     for (name, cell) in row.cells().filter(|(_, c)| c.verdict == Relation::Differ) {
-        let reason = cell.reason.as_deref().unwrap_or("an outcome that explore does not have");
+        let reason = cell
+            .reason
+            .as_deref()
+            .unwrap_or("an outcome that explore does not have");
         out.line(format!("  {}  {reason}", paint(BAD, name)))?;
     }
     if row.explore.verdict == Relation::Differ {
@@ -338,12 +376,18 @@ impl Tally {
     fn tell(&self, out: &mut Out) -> io::Result<()> {
         out.line("")?;
         for engine in &ENGINES[1..] {
-            let Some([equal, within, differ, skip]) = self.by_engine.get(engine) else { continue };
+            let Some([equal, within, differ, skip]) = self.by_engine.get(engine) else {
+                continue;
+            };
             let style = if *differ > 0 { BAD } else { GOOD };
             let told = format!("{equal} equal, {within} within, {differ} differ, {skip} skipped");
             out.line(format!("{}  {}", pad(engine, CELL), paint(style, told)))?;
             for ((_, reason), n) in self.skipped.iter().filter(|((e, _), _)| e == engine) {
-                out.line(format!("{}  {}", pad("", CELL), paint(DIM, format!("{n} skipped: {reason}"))))?;
+                out.line(format!(
+                    "{}  {}",
+                    pad("", CELL),
+                    paint(DIM, format!("{n} skipped: {reason}"))
+                ))?;
             }
         }
         Ok(())

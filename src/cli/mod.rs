@@ -98,7 +98,10 @@ pub fn main() -> ExitCode {
         // Whoever read the results has read enough.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(Stop::Output(error)) => {
-            out::complain(&Error::File { file: "standard output".into(), error });
+            out::complain(&Error::File {
+                file: "standard output".into(),
+                error,
+            });
             2
         }
     };

@@ -35,7 +35,9 @@ pub struct Out {
 impl Out {
     /// Standard output, coloured if it is a terminal and `NO_COLOR` is not set.
     pub fn new() -> Out {
-        Out { stream: anstream::stdout() }
+        Out {
+            stream: anstream::stdout(),
+        }
     }
 
     /// Writes a line.
@@ -61,6 +63,11 @@ impl Out {
         }
         terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
     }
+}
+
+/// A line that says what something is: `outcome   a = 1`.
+pub fn label(name: &str, text: &str) -> String {
+    format!("{}  {text}", paint(DIM, pad(name, 8)))
 }
 
 /// Tells an error on standard error, with the place in the text if it has one.
@@ -103,6 +110,21 @@ pub fn cut(text: &str, to: usize) -> String {
         kept = longer;
     }
     kept + "…"
+}
+
+/// A text in lines of at most `room` columns.
+pub fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
 }
 
 /// A word as a shell wants it.

@@ -36,7 +36,10 @@ pub fn each<S: Send, T: Sync, R: Send, E: From<io::Error>>(
                     }
                 }
             };
-            if let Err(error) = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run) {
+            if let Err(error) = std::thread::Builder::new()
+                .stack_size(STACK)
+                .spawn_scoped(scope, run)
+            {
                 failed = Some(E::from(error));
                 break;
             }

@@ -23,7 +23,10 @@ pub fn main(args: &RaceArgs, out: &mut Out) -> Done {
     let mut worst = Status::Agree;
     let mut raced = 0;
     for (n, case) in cases.iter().enumerate() {
-        let options = sim::ExploreOptions { config, ..args.model.explore() };
+        let options = sim::ExploreOptions {
+            config,
+            ..args.model.explore()
+        };
         let explored = sim::explore(&case.program, &options).map_err(Error::from)?;
         let histogram = match machine.can_run(&case.program) {
             Ok(()) if case.program.order.is_some() => Err(ONE_ORDERING.to_string()),
@@ -61,8 +64,16 @@ fn rows<'a>(
     explored: &'a Explored,
     histogram: &'a BTreeMap<Outcome, u32>,
 ) -> Vec<(&'a Outcome, u32)> {
-    let never = explored.outcomes.keys().filter(|o| !histogram.contains_key(*o)).map(|o| (o, 0));
-    let mut rows: Vec<_> = histogram.iter().map(|(o, n)| (o, *n)).chain(never).collect();
+    let never = explored
+        .outcomes
+        .keys()
+        .filter(|o| !histogram.contains_key(*o))
+        .map(|o| (o, 0));
+    let mut rows: Vec<_> = histogram
+        .iter()
+        .map(|(o, n)| (o, *n))
+        .chain(never)
+        .collect();
     rows.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     rows
 }
@@ -84,7 +95,11 @@ fn table(
     explored: &Explored,
     histogram: &Histogram,
 ) -> io::Result<()> {
-    explore::title(out, case, &format!("  {}", paint(DIM, format!("Linux {release}"))))?;
+    explore::title(
+        out,
+        case,
+        &format!("  {}", paint(DIM, format!("Linux {release}"))),
+    )?;
     let histogram = match histogram {
         Ok(histogram) => histogram,
         Err(reason) => return out.line(paint(ODD, format!("skipped: {reason}"))),
@@ -97,12 +112,20 @@ fn table(
         args.seed
     ))?;
     if let Some(why) = &explored.incomplete_because {
-        out.line(paint(ODD, format!("The model was not explored to the end: {why}")))?;
+        out.line(paint(
+            ODD,
+            format!("The model was not explored to the end: {why}"),
+        ))?;
     }
     let columns = [("count", Align::Right)]
         .into_iter()
         .map(|(n, a)| (n.to_string(), a))
-        .chain(case.program.outcome_columns().into_iter().map(|n| (n, Align::Left)))
+        .chain(
+            case.program
+                .outcome_columns()
+                .into_iter()
+                .map(|n| (n, Align::Left)),
+        )
         .chain([("model".to_string(), Align::Left)]);
     let mut table = Table::new(columns);
     for (outcome, count) in rows(explored, histogram) {
@@ -111,23 +134,43 @@ fn table(
             Some(false) => Cell::new("NOT ALLOWED", BAD),
             None => Cell::new("unknown", ODD),
         };
-        let row = case.program.outcome_row(outcome).into_iter().map(Cell::from);
-        table.row(std::iter::once(Cell::from(count.to_string())).chain(row).chain([verdict]));
+        let row = case
+            .program
+            .outcome_row(outcome)
+            .into_iter()
+            .map(Cell::from);
+        table.row(
+            std::iter::once(Cell::from(count.to_string()))
+                .chain(row)
+                .chain([verdict]),
+        );
     }
     out.line(format!(
         "Histogram ({} of {} outcomes)",
-        histogram.keys().filter(|o| explored.outcomes.contains_key(*o)).count(),
+        histogram
+            .keys()
+            .filter(|o| explored.outcomes.contains_key(*o))
+            .count(),
         explored.outcomes.len()
     ))?;
     for line in table.lines(2) {
         out.line(line)?;
     }
-    let outside: Vec<_> = histogram.keys().filter(|o| allowed(explored, o) == Some(false)).collect();
+    let outside: Vec<_> = histogram
+        .keys()
+        .filter(|o| allowed(explored, o) == Some(false))
+        .collect();
     match outside.is_empty() {
-        true => out.line(format!("{}  every outcome is one of the model's", paint(GOOD, "Ok"))),
+        true => out.line(format!(
+            "{}  every outcome is one of the model's",
+            paint(GOOD, "Ok")
+        )),
         false => {
             let n = super::out::count(outside.len(), "outcome");
-            out.line(format!("{}  {n} that the model does not have", paint(BAD, "No")))
+            out.line(format!(
+                "{}  {n} that the model does not have",
+                paint(BAD, "No")
+            ))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::{Format, KernelArgs, RunArgs};
 use super::difference::{self, How};
-use super::out::{self, DIM, ODD, Out, STRONG, paint};
+use super::out::{self, ODD, Out, STRONG, label, paint};
 use super::progress::Progress;
 use super::report::{About, Checked, Totals, reporter};
 use super::{Done, Status, Stop, explore, pool, select, trace};
@@ -15,7 +15,11 @@ use lockstep::{Case, CheckOptions, Error, Machine, Report};
 /// Runs it.
 pub fn main(args: &RunArgs, out: &mut Out) -> Done {
     let cases = select::cases(&args.choice)?;
-    let config = if args.no_kernel { args.model.config() } else { args.model.config_here() };
+    let config = if args.no_kernel {
+        args.model.config()
+    } else {
+        args.model.config_here()
+    };
     preflight(&cases, config)?;
     let mut options = CheckOptions {
         config,
@@ -34,7 +38,9 @@ pub fn main(args: &RunArgs, out: &mut Out) -> Done {
         schedule = Some((case, run));
     }
     let mut machines = match args.no_kernel {
-        true => std::iter::repeat_with(|| None).take(args.kernel.jobs()).collect(),
+        true => std::iter::repeat_with(|| None)
+            .take(args.kernel.jobs())
+            .collect(),
         false => machines(&args.kernel, cases.len())?,
     };
     if let (Some((case, run)), Format::Text) = (&schedule, args.format) {
@@ -44,7 +50,10 @@ pub fn main(args: &RunArgs, out: &mut Out) -> Done {
         }
     }
 
-    let facts = machines.first().and_then(Option::as_ref).map(|m| m.facts().clone());
+    let facts = machines
+        .first()
+        .and_then(Option::as_ref)
+        .map(|m| m.facts().clone());
     let about = About {
         cases: &cases,
         passes: args.repeat,
@@ -52,8 +61,9 @@ pub fn main(args: &RunArgs, out: &mut Out) -> Done {
         model: args.model.model.name(),
         seed: args.seed,
     };
-    let jobs: Vec<(u32, &Case)> =
-        (1..=args.repeat).flat_map(|pass| cases.iter().map(move |c| (pass, c))).collect();
+    let jobs: Vec<(u32, &Case)> = (1..=args.repeat)
+        .flat_map(|pass| cases.iter().map(move |c| (pass, c)))
+        .collect();
     let given = args.model.given();
     let mut reporter = reporter(args.format);
     let mut totals = Totals::default();
@@ -61,20 +71,38 @@ pub fn main(args: &RunArgs, out: &mut Out) -> Done {
     reporter.begin(out, &about)?;
     let seed_of = |pass: u32| args.seed.wrapping_add(u64::from(pass - 1));
     let work = |machine: &mut Option<Machine>, (pass, case): &(u32, &Case)| {
-        let options = CheckOptions { seed: seed_of(*pass), ..options.clone() };
+        let options = CheckOptions {
+            seed: seed_of(*pass),
+            ..options.clone()
+        };
         check(case, machine.as_mut(), &options)
     };
-    pool::each(machines, &jobs, work, |at, report: Result<Report, Error>| {
-        let (pass, case) = jobs[at];
-        let report = report?;
-        totals.add(&report);
-        let seed = seed_of(pass);
-        let how = How { config, options: &given, seed };
-        let differences = difference::all(case, &report, &how);
-        let checked = Checked { case, report: &report, differences, seed, pass };
-        progress.done(case.name(), || reporter.case(out, &checked))?;
-        Ok::<(), Stop>(())
-    })?;
+    pool::each(
+        machines,
+        &jobs,
+        work,
+        |at, report: Result<Report, Error>| {
+            let (pass, case) = jobs[at];
+            let report = report?;
+            totals.add(&report);
+            let seed = seed_of(pass);
+            let how = How {
+                config,
+                options: &given,
+                seed,
+            };
+            let differences = difference::all(case, &report, &how);
+            let checked = Checked {
+                case,
+                report: &report,
+                differences,
+                seed,
+                pass,
+            };
+            progress.done(case.name(), || reporter.case(out, &checked))?;
+            Ok::<(), Stop>(())
+        },
+    )?;
     drop(progress);
     reporter.end(out, &totals)?;
     Ok(if totals.differ > 0 {
@@ -105,14 +133,25 @@ pub fn preflight(cases: &[Case], config: Config) -> Result<(), Stop> {
     let mut bad = Vec::new();
     for case in cases {
         if let Err(error @ SetupError::Blocks { .. }) = System::start(&case.program, config) {
-            let SetupError::Blocks { call, .. } = &error else { continue };
+            let SetupError::Blocks { call, .. } = &error else {
+                continue;
+            };
             let setup = &case.program.task(TaskId::SETUP).body;
             let line = setup.iter().position(|s| s.text == *call);
-            let line = line.and_then(|at| case.line_of(TaskId::SETUP, at)).unwrap_or(1);
-            bad.push(Error::Usage(format!("{}:{line}: {error}", case.source.file)));
+            let line = line
+                .and_then(|at| case.line_of(TaskId::SETUP, at))
+                .unwrap_or(1);
+            bad.push(Error::Usage(format!(
+                "{}:{line}: {error}",
+                case.source.file
+            )));
         }
     }
-    if bad.is_empty() { Ok(()) } else { Err(Stop::Bad(bad)) }
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Bad(bad))
+    }
 }
 
 /// A machine for each of the jobs at a time, but no more than there are cases.
@@ -160,12 +199,15 @@ fn on_kernel(
     out.line(format!(
         "{}  {}",
         paint(STRONG, "On this kernel, by"),
-        difference::ordering(&case.program, &compared.run.ordering())
+        lockstep::show_ordering(case, &compared.run.ordering())
     ))?;
     for line in trace::beside(&case.program, &compared.run, &compared.divergences) {
         out.line(line)?;
     }
     let outcome = compared.run.outcome(&case.program);
-    out.line(format!("  {}  {}", paint(DIM, "outcome"), case.program.show_outcome(&outcome)))?;
+    out.line(format!(
+        "  {}",
+        label("outcome", &case.program.show_outcome(&outcome))
+    ))?;
     Ok(out.line("")?)
 }

@@ -78,7 +78,11 @@ fn assignments(text: &str) -> Vec<&str> {
 }
 
 fn variants(cases: &[Case]) -> String {
-    let names: Vec<&str> = cases.iter().map(Case::variant).filter(|v| !v.is_empty()).collect();
+    let names: Vec<&str> = cases
+        .iter()
+        .map(Case::variant)
+        .filter(|v| !v.is_empty())
+        .collect();
     match names.as_slice() {
         [] => "are none".into(),
         [one] => format!("is {one}"),
@@ -89,12 +93,14 @@ fn variants(cases: &[Case]) -> String {
 /// A word that is no scenario may be a subcommand with a slip.
 fn explain(errors: Vec<Error>) -> Vec<Error> {
     let slip = |error| match error {
-        Error::NothingChosen(word) => match lockstep::scenario::nearest(&word, COMMANDS.iter().copied()) {
-            Some(near) => Error::Usage(format!(
-                "`{word}` is no command and chooses no scenario; did you mean `lockstep {near}`?"
-            )),
-            None => Error::NothingChosen(word),
-        },
+        Error::NothingChosen(word) => {
+            match lockstep::scenario::nearest(&word, COMMANDS.iter().copied()) {
+                Some(near) => Error::Usage(format!(
+                    "`{word}` is no command and chooses no scenario; did you mean `lockstep {near}`?"
+                )),
+                None => Error::NothingChosen(word),
+            }
+        }
         error => error,
     };
     errors.into_iter().map(slip).collect()
@@ -106,6 +112,9 @@ mod tests {
 
     #[test]
     fn commas_inside_values_part_nothing() {
-        assert_eq!(assignments(r#"n=1, s="a,b",l=[1,2]"#), ["n=1", r#"s="a,b""#, "l=[1,2]"]);
+        assert_eq!(
+            assignments(r#"n=1, s="a,b",l=[1,2]"#),
+            ["n=1", r#"s="a,b""#, "l=[1,2]"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! `lockstep show`: a run as a chart.
 
 use super::args::{Choice, ShowArgs};
-use super::out::{DIM, Out, paint};
+use super::out::{Out, label};
 use super::{Done, Status, chart, explore, run, select};
 use lockstep::scenario::Schedule;
 use lockstep::{Case, Error, sim};
@@ -15,7 +15,8 @@ pub fn main(args: &ShowArgs, out: &mut Out) -> Done {
         select::only(&cases)?;
     }
     for (n, case) in cases.iter().enumerate() {
-        let run = sim::replay(&case.program, config, &schedule(args, case)?).map_err(Error::from)?;
+        let run =
+            sim::replay(&case.program, config, &schedule(args, case)?).map_err(Error::from)?;
         if n > 0 {
             out.line("")?;
         }
@@ -26,7 +27,7 @@ pub fn main(args: &ShowArgs, out: &mut Out) -> Done {
         }
         out.line("")?;
         let outcome = case.program.show_outcome(&run.outcome);
-        out.line(format!("  {}  {outcome}", paint(DIM, "outcome")))?;
+        out.line(format!("  {}", label("outcome", &outcome)))?;
         let schedule = explore::schedule(&run).show(&case.program);
         for line in explore::how_to_replay(case, &schedule, &args.model.given()) {
             out.line(line)?;

@@ -2,7 +2,7 @@
 
 use super::args::{Choice, Plain, SimulateArgs};
 use super::explore::{self, RunLine};
-use super::out::{DIM, Out, paint};
+use super::out::{DIM, Out, label, paint};
 use super::{Done, Status, run, select, trace};
 use lockstep::{Error, sim};
 
@@ -24,12 +24,16 @@ pub fn main(args: &SimulateArgs, out: &mut Out) -> Done {
         if n > 0 {
             out.line("")?;
         }
-        explore::title(out, case, &format!("  {}", paint(DIM, format!("seed {}", args.seed))))?;
+        explore::title(
+            out,
+            case,
+            &format!("  {}", paint(DIM, format!("seed {}", args.seed))),
+        )?;
         for line in trace::model(&case.program, &simulated.run, args.steps) {
             out.line(line)?;
         }
         let outcome = case.program.show_outcome(&simulated.outcome);
-        out.line(format!("  {}  {outcome}", paint(DIM, "outcome")))?;
+        out.line(format!("  {}", label("outcome", &outcome)))?;
         out.line("")?;
         let schedule = simulated.schedule.show(&case.program);
         for line in explore::how_to_replay(case, &schedule, &args.model.given()) {

@@ -13,7 +13,10 @@ pub struct Cell {
 impl Cell {
     /// A text in a style.
     pub fn new(text: impl Into<String>, style: Style) -> Cell {
-        Cell { text: text.into(), style }
+        Cell {
+            text: text.into(),
+            style,
+        }
     }
 }
 
@@ -42,8 +45,14 @@ pub struct Table {
 impl Table {
     /// A table with these columns.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = (S, Align)>) -> Table {
-        let columns = columns.into_iter().map(|(name, align)| (name.into(), align)).collect();
-        Table { columns, rows: Vec::new() }
+        let columns = columns
+            .into_iter()
+            .map(|(name, align)| (name.into(), align))
+            .collect();
+        Table {
+            columns,
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.
@@ -83,7 +92,9 @@ impl Table {
             lines.push(line(used.iter().map(heading).collect()));
         }
         for row in &self.rows {
-            let cells = used.iter().map(|(at, _)| row.get(*at).cloned().unwrap_or_else(|| "".into()));
+            let cells = used
+                .iter()
+                .map(|(at, _)| row.get(*at).cloned().unwrap_or_else(|| "".into()));
             lines.push(line(cells.collect()));
         }
         lines
@@ -105,8 +116,11 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_empty_ones_are_left_out() {
-        let mut table =
-            Table::new([("n", Align::Right), ("nothing", Align::Left), ("name", Align::Left)]);
+        let mut table = Table::new([
+            ("n", Align::Right),
+            ("nothing", Align::Left),
+            ("name", Align::Left),
+        ]);
         table.row(["1".into(), "".into(), "字".into()]);
         table.row(["100".into(), "".into(), "x".into()]);
         let plain: Vec<String> = table

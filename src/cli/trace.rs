@@ -36,11 +36,16 @@ pub fn phrases(program: &Program, events: &[Event]) -> Vec<Phrase> {
                 if returns || blocks || (ends && exits(index)) {
                     continue;
                 }
-                if ends { call(index).to_string() } else { format!("{} …", call(index)) }
+                if ends {
+                    call(index).to_string()
+                } else {
+                    format!("{} …", call(index))
+                }
             }
             What::Block(index) => format!("{} …", call(*index)),
             What::Return(index, value) => {
-                let issued = has(task, &|w| *w == What::Issue(*index));
+                // Of the setup only results are told.
+                let issued = task == TaskId::SETUP || has(task, &|w| *w == What::Issue(*index));
                 let before = if issued { "" } else { "… " };
                 format!("{before}{} = {}", call(*index), program.show_value(value))
             }
@@ -79,14 +84,22 @@ pub fn model(program: &Program, run: &Replayed, every: bool) -> Vec<String> {
     let mut add = |number: String, taken: Vec<Phrase>, ids: String| {
         for (n, phrase) in taken.into_iter().enumerate() {
             lines.push(Line {
-                number: if n == 0 { number.clone() } else { String::new() },
+                number: if n == 0 {
+                    number.clone()
+                } else {
+                    String::new()
+                },
                 task: program.task(phrase.task).name.clone(),
                 text: phrase.text,
                 clauses: if n == 0 { ids.clone() } else { String::new() },
             });
         }
     };
-    add(String::new(), phrases(program, &run.setup.events), clauses(&run.setup.clauses));
+    add(
+        String::new(),
+        phrases(program, &run.setup.events),
+        clauses(&run.setup.clauses),
+    );
     for (at, (action, taken)) in run.steps.iter().enumerate() {
         let mut told = phrases(program, &taken.events);
         if told.is_empty() {
@@ -95,10 +108,14 @@ pub fn model(program: &Program, run: &Replayed, every: bool) -> Vec<String> {
             }
             let text = match action.step {
                 Step::Resume => "is woken, and sleeps on",
+                Step::Expire => "the time it would wait is over",
                 Step::Signal => "a signal comes, and is ignored",
                 Step::Issue => "nothing",
             };
-            told.push(Phrase { task: action.task, text: text.into() });
+            told.push(Phrase {
+                task: action.task,
+                text: text.into(),
+            });
         }
         add((at + 1).to_string(), told, clauses(&taken.clauses));
     }
@@ -135,14 +152,21 @@ fn divergence_at<'a>(
     divergences.iter().find(|d| {
         d.issued == step.issued
             && (d.issued == TaskId::SETUP
-                || step.events.contains(&Event { task: d.issued, what: What::Issue(d.index) }))
+                || step.events.contains(&Event {
+                    task: d.issued,
+                    what: What::Issue(d.index),
+                }))
     })
 }
 
 /// Of what the model allows, that which is most like what was seen.
 pub fn nearest(divergence: &Divergence) -> Option<&Allowed> {
     let likeness = |a: &Allowed| {
-        divergence.got.iter().filter(|(task, whats)| a.events.get(task) == Some(whats)).count()
+        divergence
+            .got
+            .iter()
+            .filter(|(task, whats)| a.events.get(task) == Some(whats))
+            .count()
     };
     divergence.allowed.iter().rev().max_by_key(|a| likeness(a))
 }
@@ -150,7 +174,10 @@ pub fn nearest(divergence: &Divergence) -> Option<&Allowed> {
 fn in_order(events: &BTreeMap<TaskId, Vec<What>>, first: TaskId) -> Vec<Event> {
     let of = |task: TaskId| {
         let whats = events.get(&task).into_iter().flatten();
-        whats.map(move |what| Event { task, what: what.clone() })
+        whats.map(move |what| Event {
+            task,
+            what: what.clone(),
+        })
     };
     let others = events.keys().copied().filter(|t| *t != first);
     of(first).chain(others.flat_map(of)).collect()
@@ -161,7 +188,12 @@ fn in_order(events: &BTreeMap<TaskId, Vec<What>>, first: TaskId) -> Vec<Event> {
 pub fn beside(program: &Program, run: &Run, divergences: &[Divergence]) -> Vec<String> {
     let mut rows: Vec<(bool, String, String, String)> = Vec::new();
     let tell = |events: &[Event]| -> Vec<String> {
-        let widest = program.tasks.iter().map(|t| width(&t.name)).max().unwrap_or(0);
+        let widest = program
+            .tasks
+            .iter()
+            .map(|t| width(&t.name))
+            .max()
+            .unwrap_or(0);
         let one = |p: &Phrase| format!("{}  {}", pad(&program.task(p.task).name, widest), p.text);
         phrases(program, events).iter().map(one).collect()
     };
@@ -178,20 +210,44 @@ pub fn beside(program: &Program, run: &Run, divergences: &[Divergence]) -> Vec<S
         let differs = divergence.is_some();
         for n in 0..kernel.len().max(model.len()) {
             let side = |side: &[String]| side.get(n).cloned().unwrap_or_default();
-            let number = if n == 0 && at > 0 { at.to_string() } else { String::new() };
-            rows.push((differs && kernel.get(n) != model.get(n), number, side(&kernel), side(&model)));
+            let number = if n == 0 && at > 0 {
+                at.to_string()
+            } else {
+                String::new()
+            };
+            rows.push((
+                differs && kernel.get(n) != model.get(n),
+                number,
+                side(&kernel),
+                side(&model),
+            ));
         }
         // What differs in nothing but its order differs as a whole.
-        if differs && rows.iter().rev().take(kernel.len().max(model.len())).all(|r| !r.0) {
+        if differs
+            && rows
+                .iter()
+                .rev()
+                .take(kernel.len().max(model.len()))
+                .all(|r| !r.0)
+        {
             let from = rows.len() - kernel.len().max(model.len());
             rows[from..].iter_mut().for_each(|r| r.0 = true);
         }
     }
     for (task, end) in &run.left {
-        let text = format!("{}: {}", program.task(*task).name, program.show_end(*task, *end));
+        let text = format!(
+            "{}: {}",
+            program.task(*task).name,
+            program.show_end(*task, *end)
+        );
         rows.push((false, String::new(), text, String::new()));
     }
-    let half = rows.iter().map(|r| width(&r.2)).max().unwrap_or(0).clamp(6, MOST_HALF);
+    let half = rows
+        .iter()
+        .map(|r| width(&r.2))
+        .max()
+        .unwrap_or(0)
+        .clamp(6, MOST_HALF);
     let number = rows.iter().map(|r| width(&r.1)).max().unwrap_or(0);
     let mut lines = vec![format!(
         "  {}  {}   {}",

@@ -118,7 +118,9 @@ impl Reporter for Json {
             mechanism: program.mechanism(),
             file: &checked.case.source.file,
             verdict: word(report.verdict),
-            reason: first.map(|d| format!("{}: {}", d.about, d.text)).or(report.reason.clone()),
+            reason: first
+                .map(|d| format!("{}: {}", d.about, d.text))
+                .or(report.reason.clone()),
             outcomes: explored.map_or(0, |e| e.outcomes.len()),
             states: explored.map_or(0, |e| e.states),
             complete: explored.is_some_and(|e| e.complete),

@@ -1,8 +1,7 @@
 //! JUnit's XML: a suite for each mechanism, a test case for each scenario and variant.
 
-use super::{About, Checked, Reporter, Totals, headline};
+use super::{About, Checked, Reporter, Totals, headline, text_lines};
 use crate::cli::out::Out;
-use crate::cli::report::text::told;
 use lockstep::Verdict;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -35,7 +34,7 @@ impl Reporter for Junit {
                 let text: Vec<String> = checked
                     .differences
                     .iter()
-                    .map(|d| anstream::adapter::strip_str(&told(d).join("\n")).to_string())
+                    .map(|d| anstream::adapter::strip_str(&text_lines(d).join("\n")).to_string())
                     .collect();
                 status.set_message(format!("{}: {}", first.about, first.text));
                 status.set_type("difference");
@@ -55,7 +54,9 @@ impl Reporter for Junit {
         let mut case = TestCase::new(name, status);
         case.set_classname(mechanism.as_str());
         let suite = self.suites.entry(mechanism.clone());
-        suite.or_insert_with(|| TestSuite::new(mechanism)).add_test_case(case);
+        suite
+            .or_insert_with(|| TestSuite::new(mechanism))
+            .add_test_case(case);
         Ok(())
     }
 

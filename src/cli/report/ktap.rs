@@ -1,9 +1,8 @@
 //! The kernel's test protocol, version 1: a test for each scenario and variant, what differs as
 //! diagnostic lines before its result.
 
-use super::{About, Checked, Reporter, Totals, headline};
+use super::{About, Checked, Reporter, Totals, headline, text_lines};
 use crate::cli::out::Out;
-use crate::cli::report::text::told;
 use lockstep::Verdict;
 use std::io;
 
@@ -25,7 +24,7 @@ impl Reporter for Ktap {
     fn case(&mut self, out: &mut Out, checked: &Checked) -> io::Result<()> {
         self.number += 1;
         for difference in &checked.differences {
-            for line in told(difference) {
+            for line in text_lines(difference) {
                 let line = anstream::adapter::strip_str(&line).to_string();
                 out.line(format!("# {line}").trim_end())?;
             }
@@ -45,7 +44,10 @@ impl Reporter for Ktap {
 
     fn end(&mut self, out: &mut Out, totals: &Totals) -> io::Result<()> {
         let skipped: usize = totals.skipped.values().sum();
-        out.line(format!("# Totals: pass:{} fail:{} skip:{skipped}", totals.agree, totals.differ))
+        out.line(format!(
+            "# Totals: pass:{} fail:{} skip:{skipped}",
+            totals.agree, totals.differ
+        ))
     }
 }
 

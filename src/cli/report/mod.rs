@@ -60,7 +60,10 @@ impl Totals {
             Verdict::Agree => self.agree += 1,
             Verdict::Differ => self.differ += 1,
             Verdict::Skip => {
-                let reason = report.reason.clone().unwrap_or_else(|| "no reason told".into());
+                let reason = report
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| "no reason told".into());
                 *self.skipped.entry(reason).or_default() += 1;
             }
         }
@@ -68,14 +71,24 @@ impl Totals {
 
     /// `312 agree, 1 differs, 4 skipped (3: needs root; 1: this kernel has no posix_mq)`.
     pub fn line(&self) -> String {
-        let differ = if self.differ == 1 { "differs" } else { "differ" };
+        let differ = if self.differ == 1 {
+            "differs"
+        } else {
+            "differ"
+        };
         let agree = if self.agree == 1 { "agrees" } else { "agree" };
         let skipped: usize = self.skipped.values().sum();
-        let mut line = format!("{} {agree}, {} {differ}, {skipped} skipped", self.agree, self.differ);
+        let mut line = format!(
+            "{} {agree}, {} {differ}, {skipped} skipped",
+            self.agree, self.differ
+        );
         if skipped > 0 {
             let mut reasons: Vec<_> = self.skipped.iter().collect();
             reasons.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-            let told: Vec<String> = reasons.iter().map(|(why, n)| format!("{n}: {why}")).collect();
+            let told: Vec<String> = reasons
+                .iter()
+                .map(|(why, n)| format!("{n}: {why}"))
+                .collect();
             line += &format!(" ({})", told.join("; "));
         }
         line
@@ -100,6 +113,11 @@ pub fn reporter(format: Format) -> Box<dyn Reporter> {
         Format::Ktap => Box::new(ktap::Ktap::default()),
         Format::Junit => Box::new(junit::Junit::default()),
     }
+}
+
+/// A difference as lines for people.
+pub fn text_lines(difference: &Difference) -> Vec<String> {
+    text::told(difference)
 }
 
 /// A verdict in a word.

@@ -2,7 +2,7 @@
 
 use super::{About, Checked, Reporter, Totals, headline, orderings, word};
 use crate::cli::difference::Difference;
-use crate::cli::out::{BAD, DIM, GOOD, ODD, Out, STRONG, pad, paint, width};
+use crate::cli::out::{BAD, DIM, GOOD, ODD, Out, STRONG, label, pad, paint, width};
 use lockstep::{Case, Verdict};
 use std::collections::HashMap;
 use std::io;
@@ -21,13 +21,23 @@ const MOST_NAME: usize = 64;
 
 impl Reporter for Text {
     fn begin(&mut self, out: &mut Out, about: &About) -> io::Result<()> {
-        let widest = about.cases.iter().map(|c| width(c.name())).max().unwrap_or(0);
+        let widest = about
+            .cases
+            .iter()
+            .map(|c| width(c.name()))
+            .max()
+            .unwrap_or(0);
         self.name = widest.clamp(8, MOST_NAME);
         self.passes = about.passes;
         out.line(paint(DIM, headline(about)))?;
         let heading = format!(
             "{}  {:7}  {:>8}  {:>8}  {:14}  {}",
-            pad("scenario", self.name), "verdict", "outcomes", "states", "orderings", "race"
+            pad("scenario", self.name),
+            "verdict",
+            "outcomes",
+            "states",
+            "orderings",
+            "race"
         );
         out.line(paint(STRONG, heading))
     }
@@ -47,7 +57,10 @@ impl Reporter for Text {
             Verdict::Skip => ODD,
         };
         let name = pad(&report.name, self.name);
-        let mut line = format!("{name}  {}", paint(style, format!("{:7}", word(report.verdict))));
+        let mut line = format!(
+            "{name}  {}",
+            paint(style, format!("{:7}", word(report.verdict)))
+        );
         if report.verdict == Verdict::Skip {
             line += &format!("  {}", report.reason.as_deref().unwrap_or_default());
         } else {
@@ -68,7 +81,11 @@ impl Reporter for Text {
             }
         }
         if self.passes > 1 && checked.pass > 1 {
-            line = format!("{}  {}", line.trim_end(), paint(DIM, format!("pass {}", checked.pass)));
+            line = format!(
+                "{}  {}",
+                line.trim_end(),
+                paint(DIM, format!("pass {}", checked.pass))
+            );
         }
         out.line(line.trim_end())?;
         for difference in &checked.differences {
@@ -112,14 +129,18 @@ pub fn told(difference: &Difference) -> Vec<String> {
         lines.push(String::new());
         lines.extend(difference.trace.iter().cloned());
     }
+    if difference.repeats {
+        lines.push("by the same run as above".into());
+        return lines;
+    }
     if difference.schedule.is_some() || difference.replay.is_some() {
         lines.push(String::new());
     }
     if let Some(schedule) = &difference.schedule {
-        lines.push(format!("{}  {schedule}", paint(DIM, "schedule")));
+        lines.push(label("schedule", schedule));
     }
     if let Some(replay) = &difference.replay {
-        lines.push(format!("{}    {replay}", paint(DIM, "replay")));
+        lines.push(label("replay", replay));
     }
     lines
 }
