@@ -585,6 +585,11 @@ fn tables_traces_and_charts() {
         &shown(&["explore", "s.ipc", "--schedule", schedule]),
     );
     snapshot("chart", &shown(&["show", "s.ipc", "--schedule", schedule]));
+    let schedule = "other reader writer other+";
+    snapshot(
+        "chart_to_the_right",
+        &shown(&["show", "s.ipc", "--schedule", schedule]),
+    );
     // The run that is shown if none is asked for leads to the first outcome.
     let first = json(&folder.run(&["explore", "s.ipc", "--format", "json"]).out);
     let first = first[0]["outcomes"][0]["text"]

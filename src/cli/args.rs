@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use lockstep::real;
 use lockstep::sim::ExploreOptions;
 use lockstep::sim::kernel::{Config, Flavor};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 const AFTER: &str = "\
 Exit status: 0 all agree, 1 a difference was found, 2 bad input or usage, 3 this machine cannot run it.
@@ -15,8 +15,9 @@ Colour is used on a terminal only, and not at all if NO_COLOR is set.";
 const JSON: &str = "\
 JSON, one object a line, fields in this order (more may come):
   scenario, mechanism, file, verdict (agree|differ|skip), reason (null or text),
-  outcomes, states, complete, orderings, cover, race_rounds, race_outcomes, seed, pass,
-  differences: [{kind, place, text, schedule, replay}]";
+  outcomes, states, complete, orderings, cover, orderings_total, race_rounds, race_outcomes,
+  seed, pass,
+  differences: [{kind, place, about, text, schedule, replay}]";
 
 /// Litmus tests for kernel IPC: one scenario on a model of the kernel and on the real one.
 #[derive(Parser, Debug)]
@@ -59,6 +60,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Which clauses the scenarios show this kernel to keep
     Coverage(CoverageArgs),
+    /// Random scenarios on the model and on this kernel; one that differs is made small
+    Random(RandomArgs),
 }
 
 /// Which scenarios.
@@ -298,6 +301,23 @@ pub struct SimulateArgs {
     /// The form of the results
     #[arg(long, value_enum, default_value_t)]
     pub format: Plain,
+}
+
+/// `lockstep random`.
+#[derive(Args, Debug)]
+pub struct RandomArgs {
+    /// How many scenarios
+    #[arg(short = 'n', long, value_name = "N", default_value_t = NonZeroU32::new(1000).expect("it is not 0"))]
+    pub number: NonZeroU32,
+    /// The seed they are made from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Only the one of this number
+    #[arg(long, value_name = "N")]
+    pub case: Option<u64>,
+    /// Print the scenario, do not run it
+    #[arg(long)]
+    pub text: bool,
 }
 
 /// `lockstep race`.

@@ -12,6 +12,7 @@ mod out;
 mod pool;
 mod progress;
 mod race;
+mod random;
 mod report;
 mod run;
 mod select;
@@ -82,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Command::Show(args)) => show::main(args, &mut out),
         Some(Command::Explain(args)) => explain::main(args, &mut out),
         Some(Command::Coverage(args)) => coverage::main(args, &mut out),
+        Some(Command::Random(args)) => random::main(args, &mut out),
     };
     let code = match done {
         Ok(Status::Agree) => 0,

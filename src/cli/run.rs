@@ -159,7 +159,11 @@ pub fn machines(args: &KernelArgs, cases: usize) -> Result<Vec<Option<Machine>>,
     let options = args.options();
     let mut machines = vec![Some(machine(&options)?)];
     while machines.len() < args.jobs().min(cases) {
-        machines.push(Some(Machine::new(options.clone())?));
+        // Where there is room for no more of them, those that there are do it.
+        let Ok(machine) = Machine::new(options.clone()) else {
+            break;
+        };
+        machines.push(Some(machine));
     }
     Ok(machines)
 }
