@@ -16,8 +16,9 @@ const SETTABLE: u64 = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK;
 /// The most buffers that `readv` and `writev` take (PIPE-043, PIPE-060).
 const IOV_MAX: i64 = 1024;
 
-/// All flags of `preadv2` and `pwritev2` that the kernel knows.
-const RWF_KNOWN: u64 = 0x1ff;
+/// All flags of `preadv2` and `pwritev2` that work on a pipe. (The kernel knows two more, which
+/// only some file systems have.)
+const RWF_KNOWN: u64 = 0x13f;
 
 type Outcome = Result<Value, Errno>;
 
@@ -66,8 +67,11 @@ fn read_request(
             } else {
                 0
             };
-            check_rwf(flags, cx)?;
-            Ok((file, Room::joined(call.list(1)), flags))
+            let room = Room::joined(call.list(1));
+            if room.count > 0 {
+                check_rwf(k, file, flags, cx)?;
+            }
+            Ok((file, room, flags))
         }
         Sys::ReadvCount => {
             cx.cite(PIPE_043);
@@ -81,9 +85,15 @@ fn read_request(
     }
 }
 
-fn check_rwf(flags: u64, cx: &mut Cx) -> Result<(), Errno> {
+/// The flags of a call that moves bytes; one that moves none does not look at them.
+fn check_rwf(k: &Kernel, file: ObjId, flags: u64, cx: &mut Cx) -> Result<(), Errno> {
     if flags & !RWF_KNOWN != 0 {
         cx.cite(PIPE_061);
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let f = k.files.get(file);
+    if flags & RWF_NOWAIT != 0 && f.pipe().is_some() && !f.nowait {
+        cx.cite(PIPE_124);
         return Err(Errno::EOPNOTSUPP);
     }
     Ok(())
@@ -197,8 +207,11 @@ fn write_request(
             } else {
                 0
             };
-            check_rwf(flags, cx)?;
-            Ok((file, Buffer::joined(call.list(1)), flags))
+            let source = Buffer::joined(call.list(1));
+            if source.count > 0 {
+                check_rwf(k, file, flags, cx)?;
+            }
+            Ok((file, source, flags))
         }
         Sys::WritevCount => {
             cx.cite(PIPE_060);

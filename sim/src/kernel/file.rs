@@ -15,6 +15,8 @@ pub struct File {
     pub descriptors: u32,
     /// Calls in progress that use it; they keep it open (FD-010).
     pub holds: u32,
+    /// Whether `RWF_NOWAIT` works through it (PIPE-124).
+    pub nowait: bool,
     /// The offset, in bytes, of a file that has one.
     pub offset: u64,
     /// The writer count that a FIFO's reader opened in `O_NONBLOCK` mode without writers saw: as
@@ -49,6 +51,7 @@ impl File {
             flags,
             descriptors: 0,
             holds: 0,
+            nowait: false,
             offset: 0,
             seen_writers: 0,
             owner: None,

@@ -239,6 +239,9 @@ impl ReadOp {
         let result = if !taken.data.is_empty() {
             if writers == 0 {
                 cx.cite(if taken.packet { FD_047 } else { PIPE_035 });
+                if k.inodes.get(self.pipe).is_named() {
+                    cx.cite(FIFO_032);
+                }
             }
             Ok(taken.data)
         } else if taken.faulted {

@@ -238,8 +238,9 @@ pub(crate) fn create(
         .zip([O_RDONLY | status, O_WRONLY | status | flags & O_DIRECT])
     {
         let file = k.new_id(task);
-        k.files
-            .insert(file, File::new(FileKind::Pipe(inode), flags));
+        let mut description = File::new(FileKind::Pipe(inode), flags);
+        description.nowait = true;
+        k.files.insert(file, description);
         *fd = k
             .install(task, file, cloexec, 0, cx)
             .expect("two free numbers were found") as i64;

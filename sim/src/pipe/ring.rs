@@ -265,6 +265,17 @@ impl Ring {
         }
     }
 
+    /// Replaces the byte of each run.
+    pub(crate) fn relabel(&mut self, mut byte: impl FnMut() -> u8) {
+        for slot in &mut self.slots {
+            let mut data = DataBuilder::default();
+            for run in slot.data.runs() {
+                data.push(byte(), run.len);
+            }
+            slot.data = data.finish();
+        }
+    }
+
     /// Puts a ready-made slot at the end; the caller has seen that there is a free one.
     pub fn push(&mut self, slot: Slot) {
         debug_assert!(!self.is_full() && !slot.data.is_empty());

@@ -88,9 +88,21 @@ pub(crate) fn begin_move(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
     }
 }
 
+fn nonblock(k: &Kernel, file: ObjId) -> bool {
+    k.files.get(file).nonblocking()
+}
+
+/// `RWF_NOWAIT` is over for a pipe's description that is spliced through, were it in vain.
+fn end_nowait(k: &mut Kernel, file: ObjId, cx: &mut Cx) {
+    if k.files.get(file).nowait {
+        cx.cite(PIPE_124);
+        k.files.get_mut(file).nowait = false;
+    }
+}
+
 /// Checks the arguments; none if there is nothing to do.
 fn request(
-    k: &Kernel,
+    k: &mut Kernel,
     task: TaskId,
     call: &Invocation,
     cx: &mut Cx,
@@ -105,7 +117,6 @@ fn request(
             input_seen: false,
         }))
     };
-    let nonblock = |file: ObjId| k.files.get(file).nonblocking();
     match call.sys {
         Sys::Splice | Sys::Tee => {
             let (len, flags) = (call.int(2).max(0) as usize, call.bits(3));
@@ -123,6 +134,10 @@ fn request(
             }
             let from = k.file_of(task, call.int(0))?;
             let to = k.file_of(task, call.int(1))?;
+            if !tee {
+                end_nowait(k, from, cx);
+                end_nowait(k, to, cx);
+            }
             if !k.files.get(from).readable() || !k.files.get(to).writable() {
                 return Err(Errno::EBADF);
             }
@@ -142,7 +157,7 @@ fn request(
             let nonblocking = flags & SPLICE_F_NONBLOCK != 0
                 || [&from, &to]
                     .iter()
-                    .any(|e| e.pipe().is_some() && e.file().is_some_and(nonblock));
+                    .any(|e| e.pipe().is_some() && e.file().is_some_and(|f| nonblock(k, f)));
             Ok(Some(MoveOp {
                 from,
                 to,
@@ -159,36 +174,36 @@ fn request(
                 return Err(Errno::EINVAL);
             }
             let file = k.file_of(task, call.int(0))?;
-            let f = k.files.get(file);
             let reads = call.sys == Sys::VmspliceIn;
-            if call.list(1).len() > 1024 {
+            let segments = call.list(1);
+            if segments.len() > 1024 {
                 return Err(Errno::EINVAL);
             }
-            let pipe = f.pipe().ok_or(Errno::EBADF)?;
+            let f = k.files.get(file);
             if reads && !f.readable() || !reads && !f.writable() {
                 return Err(Errno::EBADF);
             }
-            cx.cite(FD_039);
-            let end = End::Pipe { file, pipe };
-            let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
-            if reads {
-                cx.cite(FD_040);
-                let room = Room::joined(call.list(1));
-                let len = room.count as usize;
-                if len == 0 {
-                    return Ok(None);
-                }
-                return op(end, End::Room(room), len, nonblocking);
-            }
-            let segments: Vec<_> = call.list(1).iter().map(|v| Buffer::of(Some(v))).collect();
-            let len = segments.iter().map(|s| s.count as usize).sum();
-            if flags & SPLICE_F_GIFT != 0 && len % PAGE != 0 {
-                cx.cite(FD_042);
-            }
+            let room = Room::joined(segments);
+            let pieces: Vec<_> = segments.iter().map(|v| Buffer::of(Some(v))).collect();
+            let len = match reads {
+                true => room.count as usize,
+                false => pieces.iter().map(|s| s.count as usize).sum(),
+            };
             if len == 0 {
                 return Ok(None);
             }
-            op(End::Memory(segments), end, len, nonblocking)
+            let pipe = f.pipe().ok_or(Errno::EBADF)?;
+            end_nowait(k, file, cx);
+            cx.cite(if reads { FD_040 } else { FD_039 });
+            if flags & SPLICE_F_GIFT != 0 && len % PAGE != 0 {
+                cx.cite(FD_042);
+            }
+            let end = End::Pipe { file, pipe };
+            let nonblocking = flags & SPLICE_F_NONBLOCK != 0;
+            match reads {
+                true => op(end, End::Room(room), len, nonblocking),
+                false => op(End::Memory(pieces), end, len, nonblocking),
+            }
         }
         Sys::Sendfile | Sys::SendfileAt => {
             cx.cite(PIPE_025);
@@ -207,7 +222,7 @@ fn request(
                 return Err(Errno::EBADF);
             }
             let at = with_offset.then(|| call.int(2) as u64);
-            let nonblocking = nonblock(to) || nonblock(from);
+            let nonblocking = nonblock(k, to) || nonblock(k, from);
             let from = match from_pipe {
                 true => End::Refused(from),
                 false => end_of(k, from, at)?,
