@@ -12,7 +12,7 @@ use super::Content;
 use super::names::PATH_MAX;
 use crate::clause::*;
 use crate::kernel::{
-    Cx, File, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, State,
+    Cx, File, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, State, Then,
 };
 use crate::pipe::{Pipe, Side};
 use scenario::{Data, Errno, Sys, TaskId, Value, constants::*};
@@ -381,20 +381,34 @@ fn cite_arrival(k: &Kernel, pipe: ObjId, reader: bool, writer: bool, cx: &mut Cx
     if writer && p.readers > u32::from(reader) && p.writer_opens > 2 {
         cx.cite(FIFO_052);
     }
-    // One that was woken by the last close, and has not run since, will find nothing amiss.
-    let overlooks = |op: &Op| match op {
-        Op::Read(op) => writer && op.pipe() == pipe,
-        Op::Write(op) => reader && op.pipe() == pipe,
-        _ => false,
-    };
-    for task in &k.tasks {
-        if let State::Sleeping {
-            op, woken: true, ..
-        } = &task.state
-            && overlooks(op)
-        {
+    // One that was woken by the last close and has not run since, or that was stopped before it,
+    // will find nothing amiss.
+    for (at, task) in k.tasks.iter().enumerate() {
+        let (reads, writes) = match &task.state {
+            State::Sleeping {
+                op, woken: true, ..
+            } => match op {
+                Op::Read(op) => (op.pipe() == pipe, false),
+                Op::Write(op) => (false, op.pipe() == pipe),
+                _ => (false, false),
+            },
+            State::Stopped {
+                then: Then::Restart(call, _),
+                ..
+            } => {
+                let file = k.file_of(TaskId(at as u16), call.int(0));
+                let on = file.is_ok_and(|f| k.files.get(f).pipe() == Some(pipe));
+                (on && call.sys == Sys::Read, on && call.sys == Sys::Write)
+            }
+            _ => (false, false),
+        };
+        if reads && writer {
+            cx.cite(FIFO_053);
             cx.cite(PIPE_103);
-            cx.cite(if writer { FIFO_053 } else { FIFO_054 });
+        }
+        if writes && reader {
+            cx.cite(FIFO_054);
+            cx.cite(PIPE_103);
         }
     }
 }

@@ -125,7 +125,7 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     }
     let leader = k.task(target).process;
     let alone = call.sys == Sys::Tgkill;
-    if alone && target != leader && matches!(k.task(target).state, State::Ended(_)) {
+    if target != leader && matches!(k.task(target).state, State::Ended(_)) {
         cx.cite(SIG_067);
         return Err(Errno::ESRCH);
     }
@@ -162,6 +162,9 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
             SIG_028
         });
     }
+    if !alone && target != leader {
+        cx.cite(SIG_066);
+    }
     cite_before(k, target, signal, cx);
     let info = Handled {
         signal,
@@ -170,7 +173,7 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     };
     let sent = match alone {
         true => k.send_to_task(target, info),
-        false => k.send_to_process(leader, info),
+        false => k.send_to_process(target, info),
     };
     cite_after(k, target, signal, sent, cx);
     Ok(Value::ZERO)
@@ -191,14 +194,16 @@ fn cite_before(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
     };
     match Usual::of(signal) {
         Usual::Continue => {
-            if stopped {
-                cx.cite(SIG_113);
+            cx.cite(if stopped { SIG_113 } else { SIG_117 });
+            if k.process(leader).dispositions.get(signal).handler > SIG_IGN && !stopped {
+                cx.cite(SIG_118);
             }
             if waits(&|s| Usual::of(s) == Usual::Stop) {
                 cx.cite(SIG_114);
             }
         }
         Usual::Stop if waits(&|s| s == Signal::SIGCONT) => cx.cite(SIG_114),
+        Usual::Stop if stopped => cx.cite(SIG_117),
         _ if stopped && signal == Signal::SIGKILL => cx.cite(SIG_116),
         _ if stopped => cx.cite(SIG_115),
         _ => {}
@@ -247,6 +252,9 @@ fn cite_waiting(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
         });
     }
     let has = |list: &[Handled]| list.iter().any(|h| h.signal == signal);
+    if Usual::of(signal) == Usual::Stop && !has(&k.process(leader).pending) {
+        cx.cite(SIG_120);
+    }
     if has(&k.task(target).pending) && has(&k.process(leader).pending) {
         cx.cite(SIG_031);
     }

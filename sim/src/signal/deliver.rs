@@ -66,9 +66,7 @@ impl Kernel {
         }
         if !alone {
             cx.cite(SIG_073);
-            if task == leader {
-                cx.cite(SIG_074);
-            }
+            cx.cite(SIG_074);
         }
         let pending = &mut self.process_mut(task).pending;
         cite_order(pending, shared?, mask, cx);
@@ -104,7 +102,12 @@ impl Kernel {
             if let Some(info) = self.dequeue(task, cx) {
                 let signal = info.signal;
                 match self.action_of(leader, signal) {
-                    Action::Nothing => cx.cite(SIG_016),
+                    Action::Nothing => {
+                        cx.cite(SIG_016);
+                        if task != leader && self.task(leader).mask.contains(signal) {
+                            cx.cite(SIG_205);
+                        }
+                    }
                     Action::Die => return self.die(task, leader, signal, cx),
                     Action::Stop => self.stop_all(leader, cx),
                     Action::Handle(flags) => {
@@ -252,6 +255,11 @@ fn cite_order(pending: &[Handled], at: usize, mask: SigSet, cx: &mut Cx) {
 /// Whether a handler with these flags ends the call that it disturbed.
 fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
     match (kind, sys) {
+        (Restart::NoHandler, Sys::MsgSend | Sys::MsgReceive) => {
+            cx.cite(SIG_106);
+            cx.cite(MSG_070);
+            return true;
+        }
         (Restart::NoHandler, _) => {
             cx.cite(SIG_106);
             cx.cite(READY_022);
@@ -272,6 +280,10 @@ fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
 fn cite_stopped(sys: Sys, kind: Restart, cx: &mut Cx) {
     cx.cite(SIG_107);
     match (kind, sys) {
+        (Restart::NoHandler, Sys::MsgSend | Sys::MsgReceive) => {
+            cx.cite(MSG_059);
+            cx.cite(MSG_071);
+        }
         (Restart::NoHandler, _) => cx.cite(READY_023),
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_035),
         _ => {

@@ -35,10 +35,10 @@ impl Kernel {
         }
     }
 
-    /// Sends a signal to a process.
-    pub(crate) fn send_to_process(&mut self, leader: TaskId, info: Handled) -> Sent {
-        match self.process(leader).ended {
-            None => self.send(leader, info, false),
+    /// Sends a signal to the process of a task: the task that was named is the first to be told.
+    pub(crate) fn send_to_process(&mut self, named: TaskId, info: Handled) -> Sent {
+        match self.process_of(named).ended {
+            None => self.send(named, info, false),
             Some(_) => Sent::Late,
         }
     }
@@ -69,11 +69,10 @@ impl Kernel {
             return Sent::Merged;
         }
         list.push(info);
-        let candidates = match private {
-            true => vec![task],
-            false => self.threads_of(leader),
-        };
-        // The first thread comes first.
+        let mut candidates = vec![task];
+        if !private {
+            candidates.extend(self.threads_of(leader));
+        }
         if let Some(told) = candidates.into_iter().find(|t| self.wants(*t, signal)) {
             let fatal = Usual::of(signal) == Usual::Terminate
                 && self.process(leader).dispositions.get(signal).handler == SIG_DFL;
@@ -89,7 +88,8 @@ impl Kernel {
     /// Whether a signal for its process may be this thread's to take.
     fn wants(&self, task: TaskId, signal: Signal) -> bool {
         let stopped = matches!(self.task(task).state, State::Stopped { .. });
-        !self.task(task).mask.contains(signal)
+        self.is_alive(task)
+            && !self.task(task).mask.contains(signal)
             && (signal == Signal::SIGKILL || !stopped && !self.signal_pending(task))
     }
 
@@ -156,13 +156,16 @@ impl Kernel {
             cx.cite(SIG_125);
             return;
         }
+        cx.cite(SIG_053);
         cx.cite(SIG_122);
         let info = Handled {
             signal: Signal::SIGCHLD,
             code: Value::Bits(Bits::SiCode, code as u64),
             sender: Value::Task(leader),
         };
-        self.send_to_process(parent, info);
+        if self.send_to_process(parent, info) == Sent::Merged {
+            cx.cite(SIG_123);
+        }
     }
 }
 
