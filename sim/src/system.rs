@@ -109,6 +109,11 @@ impl System {
         self.kernel.normalize();
     }
 
+    /// The kernel's state, to rename what it does not look at.
+    pub(crate) fn kernel_mut(&mut self) -> &mut Kernel {
+        &mut self.kernel
+    }
+
     /// The setup process takes no part any more: nothing that is sent to it leaves a mark.
     pub(crate) fn retire_setup(&mut self) {
         self.kernel.process_mut(TaskId::SETUP).dispositions = Dispositions::default();

@@ -1,9 +1,10 @@
 //! A program taken apart: what steers the kernel, and what is only looked at.
 
+use super::blind::{Blindness, Meaning};
 use crate::System;
 use crate::kernel::State;
 use scenario::{
-    Action, End, Event, Observer, Outcome, Pattern, Program, Step, TaskId, VarId, What,
+    Action, End, Event, Observer, Outcome, Pattern, Program, Step, TaskId, Value, VarId, What,
 };
 use std::collections::BTreeSet;
 
@@ -15,6 +16,8 @@ pub(super) struct Core<'a> {
     /// The program with nothing to steer: only the names that outcomes show, or that expectations
     /// compare with, are bound.
     watch: Program,
+    /// What the bytes in it are.
+    blindness: Blindness,
     /// By task and place: how much of what the call returns is to be seen.
     interest: Vec<Vec<Interest>>,
     /// By task and place: the names that no later call of the task takes.
@@ -29,6 +32,15 @@ pub(super) struct Core<'a> {
 pub(super) struct Sight {
     events: Vec<Event>,
     failed: Option<(TaskId, usize)>,
+    /// The tokens in pipes were renamed: these are the former ones.
+    renamed: Option<Vec<u8>>,
+}
+
+/// What was seen so far, and what the tokens in pipes stand for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Seen {
+    observer: Observer,
+    meaning: Meaning,
 }
 
 /// How much of what a call returns is to be seen.
@@ -83,25 +95,32 @@ impl<'a> Core<'a> {
             }
             interest.push(places);
         }
+        let blindness = Blindness::make(&mut program, &watch);
         Core {
             original,
             program,
             watch,
+            blindness,
             interest,
             last_taken,
             taken,
         }
     }
 
-    /// What of a step can be seen, if anything.
+    /// What of a step can be seen, if anything; renames tokens. `places` are those of the state
+    /// before.
     pub fn sight(
         &self,
         action: &Action,
         before: &System,
-        after: &System,
+        places: usize,
+        after: &mut System,
         events: &[Event],
     ) -> Option<Sight> {
-        let mut sight = Sight::default();
+        let mut sight = Sight {
+            renamed: self.blindness.rename(after.kernel_mut(), places),
+            ..Sight::default()
+        };
         for event in events {
             let seen = match &event.what {
                 What::Return(at, value) => match self.interest[event.task.index()][*at] {
@@ -109,7 +128,7 @@ impl<'a> Core<'a> {
                     Interest::Value => true,
                     Interest::Agreement => {
                         let expect = &self.watch.stmt(event.task, *at).expect;
-                        let none = &mut |_| scenario::Value::ZERO;
+                        let none = &mut |_| Value::ZERO;
                         !expect.check(value, none, &mut |_, _| {})
                     }
                 },
@@ -127,7 +146,7 @@ impl<'a> Core<'a> {
         {
             sight.failed = Some((task, at));
         }
-        (!sight.events.is_empty() || sight.failed.is_some()).then_some(sight)
+        (sight != Sight::default()).then_some(sight)
     }
 
     /// Takes off a state what nothing that is to come depends on.
@@ -158,22 +177,47 @@ impl<'a> Core<'a> {
         }
     }
 
-    /// The observer before the first action.
-    pub fn first_observer(&self, setup: &[Event]) -> Observer {
-        let mut observer = Observer::new(&self.watch);
-        for event in setup {
-            observer.observe(&self.watch, event);
-        }
-        observer
+    /// How many tokens the pipes of a state hold.
+    pub fn places(&self, system: &System) -> usize {
+        self.blindness.places(system.kernel())
     }
 
-    /// An observer sees what there is to be seen of a step.
-    pub fn look(&self, observer: &mut Observer, sight: &Sight) {
+    /// What is seen of the setup; renames tokens.
+    pub fn first_seen(&self, start: &mut System, setup: &[Event]) -> Seen {
+        let mut seen = Seen {
+            observer: Observer::new(&self.watch),
+            meaning: Meaning::new(),
+        };
+        let sight = Sight {
+            events: setup.to_vec(),
+            failed: None,
+            renamed: self.blindness.rename(start.kernel_mut(), 0),
+        };
+        self.look(&mut seen, &sight);
+        seen
+    }
+
+    /// Takes in what there is to be seen of a step.
+    pub fn look(&self, seen: &mut Seen, sight: &Sight) {
         for event in &sight.events {
-            observer.observe(&self.watch, event);
+            match (&event.what, &self.blindness) {
+                (What::Return(at, value), Blindness::Tokens(_)) => {
+                    let value = self.blindness.value(value, &seen.meaning);
+                    let what = What::Return(*at, value);
+                    let task = event.task;
+                    seen.observer.observe(&self.watch, &Event { task, what });
+                }
+                _ => {
+                    seen.observer.observe(&self.watch, event);
+                }
+            }
         }
         if let Some((task, at)) = sight.failed {
-            observer.fail(task, at);
+            seen.observer.fail(task, at);
+        }
+        if let Some(former) = &sight.renamed {
+            let byte = |token: &u8| self.blindness.byte(*token, &seen.meaning);
+            seen.meaning = former.iter().map(byte).collect();
         }
     }
 
@@ -184,8 +228,8 @@ impl<'a> Core<'a> {
     }
 
     /// What a run comes to.
-    pub fn outcome(&self, seen: &Observer, ends: &[End]) -> Outcome {
-        let mut observer = seen.clone();
+    pub fn outcome(&self, seen: &Seen, ends: &[End]) -> Outcome {
+        let mut observer = seen.observer.clone();
         for (task, end) in self.original.task_ids().skip(1).zip(ends) {
             observer.end(task, *end);
         }
@@ -229,6 +273,7 @@ fn keeping(pattern: &Pattern, wanted: &impl Fn(VarId) -> bool) -> Pattern {
 fn interest_in(pattern: &Pattern) -> Interest {
     match pattern {
         Pattern::Any => Interest::None,
+        Pattern::Value(Value::Data(_)) => Interest::Value,
         Pattern::Value(_) => Interest::Agreement,
         Pattern::Bind(_) | Pattern::Same(_) => Interest::Value,
         Pattern::List(items) => {

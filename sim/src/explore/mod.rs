@@ -8,6 +8,7 @@
 //! Both give the same [`outcomes`](Explored::outcomes) whenever they are
 //! [complete](Explored::complete).
 
+mod blind;
 mod core;
 mod footprint;
 mod naive;

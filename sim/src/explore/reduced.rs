@@ -26,13 +26,13 @@
 //! With full observation three writers of three bytes and two readers have millions of pairs on some
 //! hundred thousand kernel states.
 
-use super::core::{Core, Sight};
+use super::core::{Core, Seen, Sight};
 use super::footprint::Footprints;
 use super::{ExploreOptions, Explored, Findings};
 use crate::fingerprint::{AsIs, BuildFingerprinter};
 use crate::kernel::{Choices, Cx};
 use crate::{SetupError, System};
-use scenario::{Action, Clause, End, Event, Observer, Prefix, Program, Schedule};
+use scenario::{Action, Clause, End, Prefix, Program, Schedule};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash};
 
@@ -42,8 +42,9 @@ pub(super) fn run(program: &Program, options: &ExploreOptions) -> Result<Explore
     start.retire_setup();
     let mut found = Findings::default();
     found.clauses.extend(setup.clauses);
+    let seen = core.first_seen(&mut start, &setup.events);
     let graph = Graph::build(&core, options, start, &mut found);
-    let states = graph.observe(&core, options, &setup.events, &mut found);
+    let states = graph.observe(&core, options, seen, &mut found);
     Ok(found.finish(states))
 }
 
@@ -125,6 +126,7 @@ impl Graph {
                 graph.nodes[node as usize] = Node::Last { ends };
                 continue;
             }
+            let places = core.places(&system);
             let expand = prints.persistent(&system, &actions);
             actions.retain(|a| expand >> a.task.0.min(63) & 1 == 1);
             let first = graph.edges.len() as u32;
@@ -139,7 +141,7 @@ impl Graph {
                     action.choices.extend(cx.choices.made.iter().map(|c| c.0));
                     clauses.add(&cx.clauses.0);
                     cx.clauses.0.clear();
-                    let sight = core.sight(&action, &system, &next, &events);
+                    let sight = core.sight(&action, &system, places, &mut next, &events);
                     core.tidy(&mut next, &events);
                     events.clear();
                     let new = graph.nodes.len() as u32;
@@ -169,11 +171,11 @@ impl Graph {
         &self,
         core: &Core,
         options: &ExploreOptions,
-        setup: &[Event],
+        first: Seen,
         found: &mut Findings,
     ) -> usize {
-        let mut observers: Interner<Observer> = Interner::default();
-        observers.number(core.first_observer(setup));
+        let mut observers: Interner<Seen> = Interner::default();
+        observers.number(first);
         // By observer and sight: the observer that follows.
         let mut follow: HashMap<u64, u32, BuildFingerprinter> = HashMap::default();
         let pair = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);

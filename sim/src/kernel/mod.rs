@@ -34,6 +34,7 @@ use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
 use crate::signal::{Frame, SigSet};
+use crate::sysv_msg::Queues;
 use scenario::{Clause, End, Handled, TaskId, Value};
 use std::sync::Arc;
 
@@ -132,6 +133,11 @@ impl<T: Clone> Table<T> {
         self.0.binary_search_by_key(&id, |e| e.0).ok()
     }
 
+    /// All of them, by name, to change.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Shared<T>> {
+        self.0.iter_mut().map(|(_, v)| v)
+    }
+
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (ObjId, &T)> {
         self.0.iter().map(|(id, v)| (*id, &**v))
@@ -216,6 +222,8 @@ pub struct Kernel {
     pub inodes: Table<Inode>,
     /// Pipes, by the inode they belong to.
     pub pipes: Table<Pipe>,
+    /// System V message queues.
+    pub message_queues: Shared<Queues>,
 }
 
 /// Something a step did that others can see.
@@ -337,6 +345,7 @@ impl Kernel {
             files: Table::default(),
             inodes: Table::default(),
             pipes: Table::default(),
+            message_queues: Shared::new(Queues::default()),
         };
         kernel.tasks[0] = task(State::Idle);
         let root = kernel.new_id(TaskId::SETUP);
