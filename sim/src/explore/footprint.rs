@@ -220,7 +220,9 @@ impl<'a> Footprints<'a> {
             program,
             tied: program.order.is_some()
                 || program.is_timed()
-                || program.tasks.len() > MOST || most > USER_SLOTS,
+                || !program.tasks.iter().flat_map(|t| &t.body).all(is_known)
+                || program.tasks.len() > MOST
+                || most > USER_SLOTS,
             calls: program.tasks.iter().map(calls).collect(),
         }
     }
@@ -555,6 +557,30 @@ impl<'a> View<'a> {
             || self.k.task(parent).mask.contains(Signal::SIGCHLD)
             || tasks.any(|call| call.is_some_and(|(_, rest)| rest.sigchld));
         if heeds { 1 << unit } else { 0 }
+    }
+}
+
+/// Whether what a call can touch is known here: what its descriptors, paths and tasks lead to, as
+/// [`Uses::of`] takes them, and nothing else.
+fn is_known(stmt: &Stmt) -> bool {
+    use Sys::*;
+    match stmt.sys {
+        Pipe | Pipe2 | PipeBadArray | GetPipeSize | SetPipeSize | Splice | Tee | VmspliceOut
+        | VmspliceIn | Sendfile | SendfileAt | CopyFileRange => true,
+        Read | Write | Readv | Writev | ReadvCount | WritevCount | Preadv2 | Pwritev2 | Pread
+        | Pwrite => true,
+        Close | CloseRange | Dup | Dup2 | Dup3 | DupFd | DupFdCloexec | GetFd | SetFd | GetFl
+        | SetFl | SetOwn | GetOwn | SetSig | FcntlUnknown | SetLk | Flock | Fionread
+        | FionreadFault | Fionbio | Fioasync | Fioclex | Fionclex | Figetbsz | IoctlUnknown
+        | Isatty | Lseek | Ftruncate | Fsync | Fdatasync | Fallocate | SyncFileRange | Fadvise
+        | Mmap | Fstat | FstatBlock | FstatTimes | Fchmod | Fchown | Setrlimit => true,
+        Mkfifo | Mkfifoat | Mknod | Open | Unlink | Rename | Link | Symlink | Mkdir | Chmod
+        | Chown | Stat | Truncate | Reopen | ReopenOf | Execve | Umask => true,
+        Setuid | Setgid | Seteuid | Setgroups => true,
+        Poll | Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => true,
+        Fork | Thread | Exit => true,
+        #[allow(unreachable_patterns)]
+        _ => false,
     }
 }
 
