@@ -37,8 +37,12 @@ pub fn with_machine<T>(f: impl FnOnce(&mut Machine) -> Result<T, Error>) -> Resu
 
 /// Tests every scenario file in a folder and below on the model and on the running kernel.
 pub fn folder(dir: impl AsRef<Path>) -> ExitCode {
-    let scenarios = suite::files_under(dir.as_ref())
-        .and_then(|files| files.into_iter().map(Scenario::read).collect::<Result<Vec<_>, _>>());
+    let scenarios = suite::files_under(dir.as_ref()).and_then(|files| {
+        files
+            .into_iter()
+            .map(Scenario::read)
+            .collect::<Result<Vec<_>, _>>()
+    });
     match scenarios {
         Ok(scenarios) => cases(scenarios, |case| agrees(&case)),
         Err(error) => {
@@ -70,12 +74,30 @@ pub fn cases(
                     .map(|skip| skip.to_string()),
             };
             match skip {
-                Some(why) => Trial::test(name, || Ok(())).with_kind(why).with_ignored_flag(true),
+                Some(why) => Trial::test(name, || Ok(()))
+                    .with_kind(why)
+                    .with_ignored_flag(true),
                 None => Trial::test(name, move || test(case)),
             }
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The same for tests that need no kernel.
+pub fn model_cases(
+    scenarios: impl IntoIterator<Item = Scenario>,
+    test: impl Fn(Case) -> Result<(), Failed> + Clone + Send + 'static,
+) -> ExitCode {
+    let trials = scenarios
+        .into_iter()
+        .flat_map(|s| s.cases().to_vec())
+        .map(|case| {
+            let test = test.clone();
+            Trial::test(case.name().to_string(), move || test(case))
+        })
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// Checks a case on the model and on the running kernel. What cannot run here passes, and says on

@@ -64,8 +64,9 @@ enum Step {
     Fork(Vec<Step>),
 }
 
-const LENGTHS: &[u32] =
-    &[0, 1, 2, 5, 100, 2049, 4095, 4096, 4097, 5000, 8191, 8192, 8193, 12288, 65536, 70000];
+const LENGTHS: &[u32] = &[
+    0, 1, 2, 5, 100, 2049, 4095, 4096, 4097, 5000, 8191, 8192, 8193, 12288, 65536, 70000,
+];
 const SIZES: &[u32] = &[0, 4096, 4097, 8192, 16384, 65536, 131072];
 
 fn step() -> BoxedStrategy<Step> {
@@ -104,14 +105,36 @@ fn step() -> BoxedStrategy<Step> {
 
 /// The plans, of up to three processes with up to six steps each, of which one may fork a child.
 pub fn plans() -> impl Strategy<Value = Plan> {
-    let pipe = (any::<bool>(), prop::bool::weighted(0.15), select(&[0u8, 1, 2, 4][..]))
-        .prop_map(|(nonblocking, packets, pages)| (PipeFlags { nonblocking, packets }, pages));
+    let pipe = (
+        any::<bool>(),
+        prop::bool::weighted(0.15),
+        select(&[0u8, 1, 2, 4][..]),
+    )
+        .prop_map(|(nonblocking, packets, pages)| {
+            (
+                PipeFlags {
+                    nonblocking,
+                    packets,
+                },
+                pages,
+            )
+        });
     let steps = prop_oneof![
         12 => step(),
         1 => vec(step(), 0..4).prop_map(Step::Fork),
     ];
-    (vec(pipe, 0..3), 0..3u8, vec(vec(steps, 1..7), 1..4), any::<u64>())
-        .prop_map(|(pipes, fifos, processes, seed)| Plan { pipes, fifos, processes, seed })
+    (
+        vec(pipe, 0..3),
+        0..3u8,
+        vec(vec(steps, 1..7), 1..4),
+        any::<u64>(),
+    )
+        .prop_map(|(pipes, fifos, processes, seed)| Plan {
+            pipes,
+            fifos,
+            processes,
+            seed,
+        })
 }
 
 /// A name that holds a descriptor, and what it was opened for.
@@ -125,7 +148,11 @@ struct Fd {
 impl Fd {
     fn opened(name: &str, mode: u8) -> Fd {
         let mode = usize::from(mode) % 3;
-        Fd { name: name.to_string(), reads: mode != 1, writes: mode != 0 }
+        Fd {
+            name: name.to_string(),
+            reads: mode != 1,
+            writes: mode != 0,
+        }
     }
 }
 
@@ -152,9 +179,17 @@ impl Writer {
             // Mostly a descriptor that fits the call, now and then any.
             let pick = |n: &u8, fits: &dyn Fn(&Fd) -> bool| {
                 let fitting: Vec<&Fd> = fds.iter().filter(|f| *n > 7 || fits(f)).collect();
-                let among = if fitting.is_empty() { fds.iter().collect() } else { fitting };
+                let among = if fitting.is_empty() {
+                    fds.iter().collect()
+                } else {
+                    fitting
+                };
                 match among.len() {
-                    0 => Fd { name: "99".into(), reads: false, writes: false },
+                    0 => Fd {
+                        name: "99".into(),
+                        reads: false,
+                        writes: false,
+                    },
                     len => among[usize::from(*n) % len].clone(),
                 }
             };
@@ -163,7 +198,11 @@ impl Writer {
             let writer = |n: &u8| pick(n, &|f| f.writes).name;
             let access = |mode: &u8, nonblocking: &bool| {
                 let mode = ["O_RDONLY", "O_WRONLY", "O_RDWR"][usize::from(*mode) % 3];
-                if *nonblocking { format!("{mode}|O_NONBLOCK") } else { mode.to_string() }
+                if *nonblocking {
+                    format!("{mode}|O_NONBLOCK")
+                } else {
+                    mode.to_string()
+                }
             };
             let data = |n: &u32| format!("\"{letter}\"*{n}");
             let mut opened = None;
@@ -174,18 +213,30 @@ impl Writer {
                 }
                 Step::Write(f, n) => format!("write({}, {})", writer(f), data(n)),
                 Step::Readv(f, a, b) => format!("readv({}, [{a}, {b}])", reader(f)),
-                Step::Writev(f, a, b) => format!("writev({}, [{}, {}])", writer(f), data(a), data(b)),
+                Step::Writev(f, a, b) => {
+                    format!("writev({}, [{}, {}])", writer(f), data(a), data(b))
+                }
                 Step::Close(f) => format!("close({})", fd(f)),
                 Step::Dup(f) => {
                     let name = self.name("d");
-                    opened = Some(Fd { name: name.clone(), ..pick(f, &|_| true) });
+                    opened = Some(Fd {
+                        name: name.clone(),
+                        ..pick(f, &|_| true)
+                    });
                     format!("dup({}) = {name}", fd(f))
                 }
                 Step::Dup2(a, b) => format!("dup2({}, {})", fd(a), fd(b)),
                 Step::Dupfd(a, n, cloexec) => {
                     let name = self.name("d");
-                    opened = Some(Fd { name: name.clone(), ..pick(a, &|_| true) });
-                    let word = if *cloexec { "F_DUPFD_CLOEXEC" } else { "F_DUPFD" };
+                    opened = Some(Fd {
+                        name: name.clone(),
+                        ..pick(a, &|_| true)
+                    });
+                    let word = if *cloexec {
+                        "F_DUPFD_CLOEXEC"
+                    } else {
+                        "F_DUPFD"
+                    };
                     format!("fcntl({}, {word}, {n}) = {name}", fd(a))
                 }
                 Step::Status(f, nonblocking, direct) => {
@@ -198,7 +249,11 @@ impl Writer {
                     format!("fcntl({}, F_SETFL, {flags})", fd(f))
                 }
                 Step::Cloexec(f, on) => {
-                    format!("ioctl({}, {})", fd(f), if *on { "FIOCLEX" } else { "FIONCLEX" })
+                    format!(
+                        "ioctl({}, {})",
+                        fd(f),
+                        if *on { "FIOCLEX" } else { "FIONCLEX" }
+                    )
                 }
                 Step::Flags(f) => format!("fcntl({}, F_GETFL)", fd(f)),
                 Step::SetSize(f, n) => format!("fcntl({}, F_SETPIPE_SZ, {n})", fd(f)),
@@ -211,8 +266,16 @@ impl Writer {
                     _ => format!("pread({}, 1, 0)", fd(f)),
                 },
                 Step::Splice(a, b, n, nonblocking) | Step::Tee(a, b, n, nonblocking) => {
-                    let call = if matches!(step, Step::Tee(..)) { "tee" } else { "splice" };
-                    let flags = if *nonblocking { ", SPLICE_F_NONBLOCK" } else { "" };
+                    let call = if matches!(step, Step::Tee(..)) {
+                        "tee"
+                    } else {
+                        "splice"
+                    };
+                    let flags = if *nonblocking {
+                        ", SPLICE_F_NONBLOCK"
+                    } else {
+                        ""
+                    };
                     format!("{call}({}, {}, {n}{flags})", reader(a), writer(b))
                 }
                 Step::Poll(a, b, waits) => format!(
@@ -260,7 +323,11 @@ impl Writer {
 impl Plan {
     /// The scenario's text.
     pub fn text(&self, name: &str) -> String {
-        let mut w = Writer { text: format!("test {name}\n\n"), names: 0, children: 0 };
+        let mut w = Writer {
+            text: format!("test {name}\n\n"),
+            names: 0,
+            children: 0,
+        };
         let mut fds = Vec::new();
         if !self.pipes.is_empty() || self.fifos > 0 {
             w.line(0, "setup");
@@ -274,10 +341,21 @@ impl Plan {
             };
             w.line(1, &format!("pipe2({words}) = [r{at}, w{at}]"));
             if *pages > 0 {
-                w.line(1, &format!("fcntl(r{at}, F_SETPIPE_SZ, {})", u32::from(*pages) * 4096));
+                w.line(
+                    1,
+                    &format!("fcntl(r{at}, F_SETPIPE_SZ, {})", u32::from(*pages) * 4096),
+                );
             }
-            fds.push(Fd { name: format!("r{at}"), reads: true, writes: false });
-            fds.push(Fd { name: format!("w{at}"), reads: false, writes: true });
+            fds.push(Fd {
+                name: format!("r{at}"),
+                reads: true,
+                writes: false,
+            });
+            fds.push(Fd {
+                name: format!("w{at}"),
+                reads: false,
+                writes: true,
+            });
         }
         for n in 0..self.fifos {
             w.line(1, &format!("mkfifo(\"f{n}\", 0o666)"));
@@ -311,18 +389,33 @@ fn plan_tree(seed: u64, case: u64) -> impl ValueTree<Value = Plan> {
     bytes[8..16].copy_from_slice(&case.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    plans().new_tree(&mut runner).expect("the strategy rejects nothing")
+    plans()
+        .new_tree(&mut runner)
+        .expect("the strategy rejects nothing")
 }
 
 /// The text of one case of a campaign.
 pub fn text(seed: u64, case: u64) -> String {
-    plan_tree(seed, case).current().text(&format!("random/{seed}-{case}"))
+    plan_tree(seed, case)
+        .current()
+        .text(&format!("random/{seed}-{case}"))
 }
 
 /// How a random scenario is checked: a few orderings, no race (which `run` is for).
 fn options(seed: u64) -> CheckOptions {
-    let orderings = sim::OrderingLimits { every: 3, cover: 0, sample: 3, states: 60 };
-    CheckOptions { orderings, race_rounds: 0, max_states: 1, seed, ..CheckOptions::default() }
+    let orderings = sim::OrderingLimits {
+        every: 3,
+        cover: 0,
+        sample: 3,
+        states: 60,
+    };
+    CheckOptions {
+        orderings,
+        race_rounds: 0,
+        max_states: 1,
+        seed,
+        ..CheckOptions::default()
+    }
 }
 
 fn try_plan(plan: &Plan, name: &str, machine: &mut Machine) -> Result<Report, Error> {
@@ -357,5 +450,10 @@ pub fn try_case(seed: u64, case: u64, machine: &mut Machine) -> Result<Option<Fo
         };
     }
     let (plan, report) = best;
-    Ok(Some(Found { seed, case, text: plan.text(&name), report: Box::new(report) }))
+    Ok(Some(Found {
+        seed,
+        case,
+        text: plan.text(&name),
+        report: Box::new(report),
+    }))
 }

@@ -53,6 +53,8 @@ struct Plan {
     start: System,
     /// The tasks that have an interrupt.
     interrupted: Vec<TaskId>,
+    /// The tasks with calls that give up after a time.
+    timed: Vec<TaskId>,
     /// The most threads the engine has, the one that starts the others among them.
     most_threads: usize,
     record: Arc<Record>,
@@ -68,6 +70,8 @@ enum Role {
     Task(TaskId),
     /// The thread that delivers signals to a task.
     Interrupt(TaskId),
+    /// The thread that ends the time of a task's calls.
+    Clock(TaskId),
 }
 
 /// What the lock holds.
@@ -103,6 +107,10 @@ impl Plan {
         Ok(Plan {
             most_threads,
             interrupted: interrupted(program),
+            timed: program
+                .task_ids()
+                .filter(|&t| program.task(t).body.iter().any(|s| s.timeout().is_some()))
+                .collect(),
             program: program.clone(),
             start,
             record: Arc::default(),
@@ -111,14 +119,18 @@ impl Plan {
 
     fn role(&self, seat: Seat) -> Role {
         let tasks = self.program.tasks.len();
-        match seat < tasks {
-            true => Role::Task(TaskId(seat as u16)),
-            false => Role::Interrupt(self.interrupted[seat - tasks]),
+        let interrupts = tasks + self.interrupted.len();
+        if seat < tasks {
+            Role::Task(TaskId(seat as u16))
+        } else if seat < interrupts {
+            Role::Interrupt(self.interrupted[seat - tasks])
+        } else {
+            Role::Clock(self.timed[seat - interrupts])
         }
     }
 
     fn seats(&self) -> usize {
-        self.program.tasks.len() + self.interrupted.len()
+        self.program.tasks.len() + self.interrupted.len() + self.timed.len()
     }
 
     /// Lets an engine run the program, and holds what it found against the pure kernel.
@@ -154,6 +166,16 @@ impl Plan {
             Role::Task(t) if kernel.can_resume(t) => Some(Step::Resume),
             Role::Task(t) => system.can_issue(&self.program, t).then_some(Step::Issue),
             Role::Interrupt(t) => kernel.can_take_signals(t).then_some(Step::Signal),
+            Role::Clock(task) => {
+                let action = Action {
+                    task,
+                    step: Step::Expire,
+                    choices: Vec::new(),
+                };
+                system
+                    .is_enabled(&self.program, &action)
+                    .then_some(Step::Expire)
+            }
         }
     }
 }
@@ -264,7 +286,7 @@ impl<R: Runtime> Shell<R> {
     /// The life of a thread.
     fn run(self: &Arc<Self>, seat: Seat) {
         let role = self.plan.role(seat);
-        let (Role::Task(task) | Role::Interrupt(task)) = role;
+        let (Role::Task(task) | Role::Interrupt(task) | Role::Clock(task)) = role;
         let mut core = R::lock(&self.core);
         while !core.over && !matches!(core.system.kernel().task(task).state, State::Ended(_)) {
             let Some(step) = self.plan.step(&core.system, role) else {
