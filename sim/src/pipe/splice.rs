@@ -27,6 +27,8 @@ pub struct MoveOp {
     nonblocking: bool,
     /// It has passed the test of its input.
     input_seen: bool,
+    /// `tee` has passed both tests, let go of the locks, and copies next.
+    between: bool,
 }
 
 /// An end of a move.
@@ -34,12 +36,8 @@ pub struct MoveOp {
 enum End {
     /// A pipe, through this description.
     Pipe { file: ObjId, pipe: ObjId },
-    /// A regular file, through this description, at an offset of its own or the description's.
-    Regular {
-        file: ObjId,
-        inode: ObjId,
-        at: Option<u64>,
-    },
+    /// A regular file.
+    Regular(Place),
     /// A pipe, through this description, as the source of `sendfile`, which takes nothing from it.
     Refused(ObjId),
     /// Memory to take from: one piece a segment.
@@ -48,10 +46,40 @@ enum End {
     Room(Room),
 }
 
+/// A place in a regular file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    /// The description it is open through.
+    file: ObjId,
+    inode: ObjId,
+    /// The offset; it is settled when the call begins, however long that then sleeps.
+    start: u64,
+    /// The offset is an argument, not the description's, which then stays as it is.
+    own: bool,
+}
+
+impl Place {
+    /// So many bytes were moved.
+    fn advance(self, k: &mut Kernel, moved: usize) {
+        if !self.own {
+            k.files.get_mut(self.file).offset = self.start + moved as u64;
+        }
+    }
+
+    /// Stores bytes there; gives their count.
+    fn write(self, k: &mut Kernel, data: &Data) -> usize {
+        let n = write_regular(k, self.file, self.inode, data, Some(self.start));
+        self.advance(k, n);
+        n
+    }
+}
+
 impl End {
     fn file(&self) -> Option<ObjId> {
         match self {
-            End::Pipe { file, .. } | End::Regular { file, .. } | End::Refused(file) => Some(*file),
+            End::Pipe { file, .. } | End::Regular(Place { file, .. }) | End::Refused(file) => {
+                Some(*file)
+            }
             End::Memory(_) | End::Room(_) => None,
         }
     }
@@ -66,9 +94,15 @@ impl End {
 
 /// What a description is as an end of a move.
 fn end_of(k: &Kernel, file: ObjId, at: Option<u64>) -> Result<End, Errno> {
-    match k.files.get(file).kind {
+    let f = k.files.get(file);
+    match f.kind {
         FileKind::Pipe(pipe) => Ok(End::Pipe { file, pipe }),
-        FileKind::Regular(inode) => Ok(End::Regular { file, inode, at }),
+        FileKind::Regular(inode) => Ok(End::Regular(Place {
+            file,
+            inode,
+            start: at.unwrap_or(f.offset),
+            own: at.is_some(),
+        })),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -115,6 +149,7 @@ fn request(
             copies: false,
             nonblocking,
             input_seen: false,
+            between: false,
         }))
     };
     match call.sys {
@@ -145,13 +180,13 @@ fn request(
             cx.cite(FD_025);
             match (&from, &to) {
                 (End::Pipe { pipe: a, .. }, End::Pipe { pipe: b, .. }) if a != b => {}
-                (End::Pipe { .. }, End::Regular { file, .. }) if !tee => {
-                    if k.files.get(*file).flags & O_APPEND != 0 {
+                (End::Pipe { .. }, End::Regular(to)) if !tee => {
+                    if k.files.get(to.file).flags & O_APPEND != 0 {
                         cx.cite(FD_032);
                         return Err(Errno::EINVAL);
                     }
                 }
-                (End::Regular { .. }, End::Pipe { .. }) if !tee => {}
+                (End::Regular(_), End::Pipe { .. }) if !tee => {}
                 _ => return Err(Errno::EINVAL),
             }
             let nonblocking = flags & SPLICE_F_NONBLOCK != 0
@@ -165,6 +200,7 @@ fn request(
                 copies: tee,
                 nonblocking,
                 input_seen: false,
+                between: false,
             }))
         }
         Sys::VmspliceOut | Sys::VmspliceIn => {
@@ -257,14 +293,21 @@ enum Moved {
     Data(Data),
     Fails(Errno),
     SleepsOn(ObjId, Side),
+    /// Nothing yet, and others may act before it goes on.
+    LetsOthersIn,
 }
 
 impl MoveOp {
+    /// Whether it does not sleep, but goes on as soon as it may.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.between
+    }
+
     /// The pipes and files it moves between.
     pub(crate) fn inodes(&self) -> impl Iterator<Item = ObjId> {
         let inode = |end: &End| match end {
             End::Pipe { pipe, .. } => Some(*pipe),
-            End::Regular { inode, .. } => Some(*inode),
+            End::Regular(place) => Some(place.inode),
             End::Refused(_) | End::Memory(_) | End::Room(_) => None,
         };
         [inode(&self.from), inode(&self.to)].into_iter().flatten()
@@ -281,6 +324,7 @@ impl MoveOp {
             Moved::Bytes(n) => Value::Int(n as i64),
             Moved::Data(d) => Value::Data(d),
             Moved::Fails(e) => Value::Error(e),
+            Moved::LetsOthersIn => return Progress::Sleep(Op::Move(self)),
             Moved::SleepsOn(pipe, side) => {
                 if k.signal_pending(task) {
                     cx.cite(FD_033);
@@ -313,7 +357,7 @@ impl MoveOp {
             }
             self.input_seen = true;
         }
-        if let Some(output) = self.to.pipe() {
+        if let (Some(output), false) = (self.to.pipe(), self.between) {
             let p = k.pipes.get(output);
             if p.readers == 0 {
                 cx.cite(FD_029);
@@ -338,6 +382,15 @@ impl MoveOp {
                     self.input_seen = false;
                     return self.step(k, task, cx);
                 }
+                if self.copies && !self.between {
+                    self.between = true;
+                    return Moved::LetsOthersIn;
+                }
+                if self.between && k.pipes.get(to).readers == 0 {
+                    cx.cite(FD_035);
+                    k.send_sigpipe(task, cx);
+                    return Moved::Fails(Errno::EPIPE);
+                }
                 self.pipe_to_pipe(k, from, to, cx)
             }
             (End::Refused(_), _) => {
@@ -347,13 +400,11 @@ impl MoveOp {
                     _ => Moved::Fails(Errno::EINVAL),
                 }
             }
-            (End::Regular { file, inode, at }, End::Pipe { pipe, .. }) => {
-                self.file_to_pipe(k, (file, inode, at), pipe, cx)
-            }
-            (End::Pipe { pipe, .. }, End::Regular { file, inode, .. }) => {
+            (End::Regular(from), End::Pipe { pipe, .. }) => self.file_to_pipe(k, from, pipe, cx),
+            (End::Pipe { pipe, .. }, End::Regular(to)) => {
                 let data = self.take(k, pipe, self.len, cx);
                 cx.cite(FD_032);
-                Moved::Bytes(write_regular(k, file, inode, &data, None))
+                Moved::Bytes(to.write(k, &data))
             }
             (End::Memory(segments), End::Pipe { pipe, .. }) => {
                 memory_to_pipe(k, &segments, pipe, cx)
@@ -364,16 +415,9 @@ impl MoveOp {
                 }
                 Moved::Data(self.take(k, pipe, self.len, cx))
             }
-            (
-                End::Regular { file, inode, at },
-                End::Regular {
-                    file: to,
-                    inode: target,
-                    ..
-                },
-            ) => {
-                let data = self.file_data(k, (file, inode, at), self.len);
-                Moved::Bytes(write_regular(k, to, target, &data, None))
+            (End::Regular(from), End::Regular(to)) => {
+                let data = self.file_data(k, from, self.len);
+                Moved::Bytes(to.write(k, &data))
             }
             _ => Moved::Fails(Errno::EINVAL),
         }
@@ -414,6 +458,9 @@ impl MoveOp {
             }
         }
         let moved = self.len - left;
+        if moved == 0 && self.copies && k.pipes.get(from).writers > 0 {
+            cx.cite(FD_055);
+        }
         if moved > 0 {
             k.wake_one(to, Side::Readers, cx);
             k.tell_owners(to, Side::Readers, cx);
@@ -426,33 +473,18 @@ impl MoveOp {
         Moved::Bytes(moved)
     }
 
-    fn file_data(
-        &self,
-        k: &mut Kernel,
-        (file, inode, at): (ObjId, ObjId, Option<u64>),
-        len: usize,
-    ) -> Data {
-        let start = at.unwrap_or(k.files.get(file).offset) as usize;
-        let data = k
-            .inodes
-            .get(inode)
-            .data()
-            .slice(start, start.saturating_add(len));
-        if at.is_none() {
-            k.files.get_mut(file).offset += data.len() as u64;
-        }
+    /// The bytes of a regular file that a move takes.
+    fn file_data(&self, k: &mut Kernel, from: Place, len: usize) -> Data {
+        let start = from.start as usize;
+        let data = k.inodes.get(from.inode).data();
+        let data = data.slice(start, start.saturating_add(len));
+        from.advance(k, data.len());
         data
     }
 
-    fn file_to_pipe(
-        &self,
-        k: &mut Kernel,
-        from: (ObjId, ObjId, Option<u64>),
-        pipe: ObjId,
-        cx: &mut Cx,
-    ) -> Moved {
+    fn file_to_pipe(&self, k: &mut Kernel, from: Place, pipe: ObjId, cx: &mut Cx) -> Moved {
         cx.cite(FD_031);
-        let start = from.2.unwrap_or(k.files.get(from.0).offset) as usize;
+        let start = from.start as usize;
         // As many bytes as there are free slots for, each slot a page of the file.
         let free = k.pipes.get(pipe).ring.free();
         let most = free * PAGE - start % PAGE;
