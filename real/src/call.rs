@@ -1,7 +1,7 @@
 //! Which call is executed where: one line each, in the order of the table.
 
 use crate::compile::{Call, Plan, Unsupported};
-use crate::{fd, fifo, pipe, poll, process, signal};
+use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
 use scenario::{Bits, Sys};
 
 /// Makes a call ready.
@@ -102,6 +102,19 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::Sigpending => signal::sigpending(c),
         Sys::Kill => fd::registers(c, libc::SYS_kill),
         Sys::Tgkill => signal::tgkill(c),
+
+        Sys::MsgGet => fd::registers(c, libc::SYS_msgget),
+        Sys::MsgSend => sysv_msg::send(c),
+        Sys::MsgReceive => sysv_msg::receive(c),
+        Sys::MsgStat => sysv_msg::status(c),
+        Sys::MsgTimes => sysv_msg::times(c),
+        Sys::MsgSet => sysv_msg::set(c),
+        Sys::MsgRemove => sysv_msg::command(c, libc::IPC_RMID),
+        Sys::MsgStatSlot => sysv_msg::command(c, sysv_msg::MSG_STAT),
+        Sys::MsgStatAny => sysv_msg::command(c, sysv_msg::MSG_STAT_ANY),
+        Sys::MsgLimits => sysv_msg::limits(c),
+        Sys::MsgTotals => sysv_msg::totals(c),
+        Sys::MsgControlNumber => sysv_msg::by_number(c),
 
         Sys::Fork => process::spawn(c, false),
         Sys::Thread => process::spawn(c, true),

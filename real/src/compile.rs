@@ -137,7 +137,7 @@ impl Build {
     }
 
     /// Memory that is bad as told.
-    fn bad(&mut self, memory: &BadMemory) -> Result<usize, Unsupported> {
+    pub fn bad(&mut self, memory: &BadMemory) -> Result<usize, Unsupported> {
         match memory.fault {
             Fault::Null => Ok(0),
             Fault::Outside => Ok(OUTSIDE),
@@ -442,6 +442,18 @@ fn collect(
                 }
             }
             Ok(())
+        }
+        (Pattern::List(ps), Decode::Message(at, _)) if ps.len() == 2 => {
+            // Of a message the type can be passed on.
+            if let Pattern::Bind(v) = &ps[0]
+                && is_used(v)
+            {
+                outs.push(Out {
+                    var: u32::from(v.0),
+                    from: Source::I64(*at),
+                });
+            }
+            collect(&ps[1], decode, used, bytes_of, outs)
         }
         (Pattern::List(_), _) => {
             let mut any = false;

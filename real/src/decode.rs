@@ -37,6 +37,14 @@ pub(crate) enum Decode {
     Signals(usize),
     /// A task's id.
     Task,
+    /// `struct msgbuf` with so much room for the text: `[type, data]`.
+    Message(usize, u64),
+    /// `struct msqid_ds`: what `IPC_STAT` tells.
+    QueueStatus(usize),
+    /// `struct msqid_ds`: which times are set.
+    QueueTimes(usize),
+    /// The result, and ints that lie there.
+    Ints(Vec<usize>),
 }
 
 /// What the decoder must know besides the result.
@@ -86,6 +94,27 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
                 Value::List(pending.map(|n| Value::Signal(Signal(n))).collect())
             }
             Decode::Task => world.task(result as i32),
+            Decode::Message(at, room) => {
+                let text = Piece {
+                    at: at + 8,
+                    len: *room,
+                };
+                Value::List(vec![
+                    Value::Int((*at as *const i64).read_unaligned()),
+                    Value::Data(read_pieces(&[text], result as u64)),
+                ])
+            }
+            Decode::QueueStatus(at) => {
+                crate::sysv_msg::status_value(&*(*at as *const libc::msqid_ds), world)
+            }
+            Decode::QueueTimes(at) => {
+                crate::sysv_msg::times_value(&*(*at as *const libc::msqid_ds))
+            }
+            Decode::Ints(places) => {
+                let ints = places.iter().map(|at| i64::from(*(*at as *const i32)));
+                let all = std::iter::once(result).chain(ints);
+                Value::List(all.map(Value::Int).collect())
+            }
         }
     }
 }

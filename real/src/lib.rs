@@ -41,6 +41,7 @@ mod sandbox;
 mod signal;
 mod stage;
 mod status;
+mod sysv_msg;
 mod wire;
 mod worker;
 

@@ -11,6 +11,8 @@ pub(crate) enum Word {
     Const(u64),
     /// What a name holds.
     Cell(u32),
+    /// The upper half of what a name holds.
+    Upper(u32),
     /// The id of a task.
     Tid(u16),
     /// The id of a task's process.
@@ -37,6 +39,8 @@ pub(crate) enum Source {
     Result,
     /// A 32-bit word in memory.
     I32(usize),
+    /// A 64-bit word in memory, at any address.
+    I64(usize),
 }
 
 /// A name to be set after the call.

@@ -113,6 +113,10 @@ impl Stage<'_> {
                 std::fs::set_permissions(&self.directory, PermissionsExt::from_mode(0o777))
             })
             .map_err(|e| Failure::call(&self.directory, e))?;
+        let mut stmts = self.program.tasks.iter().flat_map(|t| &t.body);
+        if stmts.any(|s| crate::sysv_msg::is_one(s.sys)) {
+            crate::sysv_msg::fresh_namespace().map_err(|e| Failure::call("unshare", e))?;
+        }
         let tid = worker::spawn(
             self.theatre.arena.globals(),
             self.theatre.arena.at(0),

@@ -108,6 +108,7 @@ fn value(at: usize, globals: &Globals, word: Word) -> u64 {
         Word::Const(n) => n,
         // SAFETY: the compiler checked the index.
         Word::Cell(v) => unsafe { globals.cells.get_unchecked(v as usize) }.load(Acquire) as u64,
+        Word::Upper(v) => value(at, globals, Word::Cell(v)) >> 32,
         Word::Tid(t) => id(&slot_of(at, globals, t).tid),
         Word::Tgid(t) => id(&slot_of(at, globals, t).tgid),
     }
@@ -133,7 +134,7 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
         // SAFETY: the compiler put so many stores there, into buffers of this slot.
         unsafe {
             let store = &*(stores.0 as *const Store).add(i);
-            (store.at as *mut u32).write(value(at, globals, store.word) as u32);
+            (store.at as *mut u32).write_unaligned(value(at, globals, store.word) as u32);
         }
     }
     let args = op.args.map(|w| value(at, globals, w));
@@ -192,6 +193,7 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             let number = match out.from {
                 _ if (-4095..0).contains(&result) => -1,
                 Source::Result => result,
+                Source::I64(from) => (from as *const i64).read_unaligned(),
                 Source::I32(from) => i64::from((from as *const i32).read()),
             };
             globals

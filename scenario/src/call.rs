@@ -317,6 +317,20 @@ calls! {
     Kill = kill(task: Task, signal: Signal) -> Nothing, "kill(2)", "Sends a signal to a process.";
     Tgkill = tgkill(task: Task, signal: Signal) -> Nothing, "tgkill(2)", "Sends a signal to a thread.";
 
+    // System V message queues.
+    MsgGet = msgget(key: Int, flags: Bits Ipc) -> Int, "msgget(2)", "Gives the id of the message queue with that key, or of a new one; permission bits are or-ed to the flags.";
+    MsgSend = msgsnd(id: Int, type: Int, data: Bytes, flags: Bits Msg @ ?) -> Nothing, "msgop(2)", "Sends a message. Memory that faults does so in the text; `outside` and `null` have no room for the type.";
+    MsgReceive = msgrcv(id: Int, size: Room, type: Int, flags: Bits Msg @ ?) -> List, "msgop(2)", "Receives a message: [type, data].";
+    MsgStat = msgctl(id: Int, cmd: Word IPC_STAT) -> List, "msgctl(2)", "[mode, uid, gid, creator's uid, creator's gid, bytes, messages, most bytes, last sender, last receiver].";
+    MsgSet = msgctl(id: Int, cmd: Word IPC_SET, uid: Int, gid: Int, mode: Bits Mode, qbytes: Int) -> Nothing, "msgctl(2)", "Sets owner, permissions and the most bytes.";
+    MsgRemove = msgctl(id: Int, cmd: Word IPC_RMID) -> Nothing, "msgctl(2)", "Removes a message queue.";
+    MsgStatSlot = msgctl(index: Int, cmd: Word MSG_STAT) -> Int, "msgctl(2)", "`IPC_STAT` by slot; gives the id of the queue there.";
+    MsgStatAny = msgctl(index: Int, cmd: Word MSG_STAT_ANY) -> Int, "msgctl(2)", "`MSG_STAT` that needs no permission.";
+    MsgLimits = msgctl(id: Int, cmd: Word IPC_INFO) -> List, "msgctl(2)", "[highest slot in use, msgmax, msgmnb, msgmni].";
+    MsgTotals = msgctl(id: Int, cmd: Word MSG_INFO) -> List, "msgctl(2)", "[highest slot in use, queues, messages, bytes], of the IPC namespace.";
+    MsgTimes = msgctl_times(id: Int) -> List, "msgctl(2)", "[sent, received, changed]: whether `IPC_STAT` shows each time as set, 0 or 1.";
+    MsgControlNumber = msgctl_n(id: Int, cmd: Int) -> Int, "msgctl(2)", "`msgctl` with a command by its number and a buffer outside memory.";
+
     // Tasks.
     Fork = fork(child: Task) -> Task, "fork(2)", "Starts a child process; written `fork NAME` with its program below.";
     Thread = thread(thread: Task) -> Task, "clone(2)", "Starts a thread; written `thread NAME` with its program below.";

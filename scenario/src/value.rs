@@ -136,6 +136,12 @@ bits! {
     Flock { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 }
     /// Record lock type.
     Lock { F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2 }
+    /// `msgget` and its kin: the key of an object that nobody finds.
+    IpcKey { IPC_PRIVATE = 0 }
+    /// `msgget` and its kin: flags, to which permission bits are or-ed.
+    Ipc { IPC_CREAT = 0o1000, IPC_EXCL = 0o2000 }
+    /// `msgsnd`, `msgrcv` flags.
+    Msg { IPC_NOWAIT = 0o4000, MSG_NOERROR = 0o10000, MSG_EXCEPT = 0o20000, MSG_COPY = 0o40000 }
     /// `si_code`.
     SiCode { SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002 }
 }

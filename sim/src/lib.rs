@@ -2,7 +2,7 @@
 //!
 //! | question | look at |
 //! |---|---|
-//! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`signal`], [`process`] |
+//! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`signal`], [`sysv_msg`], [`process`] |
 //! | What says that it does so? | [`clauses`]: every rule cites a clause of the catalogue |
 //! | How does a scenario run on it? | [`System`] |
 //! | What can come of it? | [`explore()`]; one run: [`simulate()`], [`replay()`] |
@@ -23,6 +23,7 @@ pub mod pipe;
 pub mod poll;
 pub mod process;
 pub mod signal;
+pub mod sysv_msg;
 mod oracle;
 mod orderings;
 pub mod quiet;

@@ -4,7 +4,8 @@ use super::{Cx, Kernel, ObjId};
 use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
-use crate::{fd, fifo, pipe, poll, process, signal};
+use crate::sysv_msg::{ReceiveOp, SendOp};
+use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
 
 /// A call with its arguments.
@@ -65,6 +66,10 @@ pub enum Op {
     Move(MoveOp),
     /// `poll` waits for an event.
     Poll(PollOp),
+    /// `msgsnd` waits for room in the queue.
+    MsgSend(SendOp),
+    /// `msgrcv` waits for a message.
+    MsgReceive(ReceiveOp),
 }
 
 impl Op {
@@ -74,6 +79,7 @@ impl Op {
             Op::Read(op) => vec![op.pipe()],
             Op::Write(op) => vec![op.pipe()],
             Op::Open(op) => vec![op.pipe()],
+            Op::MsgSend(_) | Op::MsgReceive(_) => Vec::new(),
             Op::Move(op) => op.inodes().collect(),
             Op::Poll(op) => {
                 let files = op.watched().iter();
@@ -150,6 +156,12 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => {
             signal::call(k, task, call, cx).into()
         }
+
+        MsgGet => sysv_msg::get(k, task, call, cx).into(),
+        MsgSend => sysv_msg::begin_send(k, task, call, cx),
+        MsgReceive => sysv_msg::begin_receive(k, task, call, cx),
+        MsgStat | MsgTimes | MsgSet | MsgRemove | MsgStatSlot | MsgStatAny | MsgLimits
+        | MsgTotals | MsgControlNumber => sysv_msg::control(k, task, call, cx).into(),
     }
 }
 
@@ -161,6 +173,8 @@ pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Prog
         Op::Open(op) => op.advance(k, task, cx),
         Op::Move(op) => op.advance(k, task, cx),
         Op::Poll(op) => op.advance(k, task, cx),
+        Op::MsgSend(op) => op.advance(k, task, cx),
+        Op::MsgReceive(op) => op.advance(k, task, cx),
     }
 }
 
@@ -172,5 +186,7 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Open(op) => op.abandon(k, task, cx),
         Op::Move(op) => op.abandon(k, task, cx),
         Op::Poll(op) => op.abandon(k, task, cx),
+        Op::MsgSend(op) => op.abandon(k, task, cx),
+        Op::MsgReceive(op) => op.abandon(k, task, cx),
     }
 }
