@@ -53,7 +53,7 @@ impl Row {
         let mut text = String::new();
         let mut current = PLAIN;
         for &(c, style) in self.0.iter().flatten() {
-            let style = if c == ' ' { PLAIN } else { style };
+            let style = if c == ' ' { current } else { style };
             if style != current {
                 text += &format!("{current:#}{style}");
                 current = style;
@@ -205,7 +205,11 @@ fn draw(
             }
             if n == 0 {
                 row.put(0, &format!("{:>4}", beat.number), DIM);
-                row.put(end, &beat.clauses, DIM);
+                // The trace has them in full.
+                let left = room.map_or(usize::MAX, |room| room.saturating_sub(end));
+                if left >= LEAST {
+                    row.put(end, &cut(&beat.clauses, left), DIM);
+                }
             }
             for (task, text) in said_at(beat, tasks, n) {
                 let Some(c) = column(task) else { continue };

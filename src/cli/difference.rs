@@ -57,6 +57,8 @@ pub struct How<'a> {
     pub options: &'a str,
     /// The seed.
     pub seed: u64,
+    /// The columns that there are for a trace, if there is a limit.
+    pub room: Option<usize>,
 }
 
 /// Of the witnesses of outcomes, no more than so many are looked at for what a call gives.
@@ -172,7 +174,12 @@ impl Teller<'_> {
                     text,
                     replay: Some(self.replay("run", &schedule)),
                     schedule: Some(schedule),
-                    trace: trace::of_difference(self.program, differs),
+                    trace: trace::beside(
+                        self.program,
+                        &differs.run,
+                        &differs.divergences,
+                        self.how.room,
+                    ),
                     repeats: false,
                     notes,
                 }
@@ -277,7 +284,7 @@ impl Teller<'_> {
     fn witness(&self, told: &mut Difference, witness: &Schedule) {
         let schedule = witness.show(self.program);
         if let Ok(run) = sim::replay(self.program, self.how.config, witness) {
-            told.trace = trace::model(self.program, &run, false);
+            told.trace = trace::model(self.program, &run, false, self.how.room);
         }
         told.replay = Some(self.replay("explore", &schedule));
         told.schedule = Some(schedule);
@@ -414,6 +421,7 @@ mod tests {
             config: Config::default(),
             options: "",
             seed: 0,
+            room: None,
         };
         let lines: Vec<String> = all(case, &report, &how)
             .iter()

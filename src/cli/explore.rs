@@ -204,7 +204,7 @@ fn table(
 /// One run of the model, with its clauses.
 pub fn replayed(out: &mut Out, case: &Case, run: &Replayed) -> io::Result<()> {
     title(out, case, "")?;
-    for line in trace::model(&case.program, run, false) {
+    for line in trace::model(&case.program, run, false, out.width()) {
         out.line(line)?;
     }
     out.line(format!(

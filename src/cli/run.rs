@@ -90,6 +90,8 @@ pub fn main(args: &RunArgs, out: &mut Out) -> Done {
                 config,
                 options: &given,
                 seed,
+                // Traces are indented by two.
+                room: out.width().map(|room| room.saturating_sub(2)),
             };
             let differences = difference::all(case, &report, &how);
             let checked = Checked {
@@ -205,7 +207,12 @@ fn on_kernel(
         paint(STRONG, "On this kernel, by"),
         lockstep::show_ordering(case, &compared.run.ordering())
     ))?;
-    for line in trace::beside(&case.program, &compared.run, &compared.divergences) {
+    for line in trace::beside(
+        &case.program,
+        &compared.run,
+        &compared.divergences,
+        out.width(),
+    ) {
         out.line(line)?;
     }
     let outcome = compared.run.outcome(&case.program);

@@ -29,7 +29,7 @@ pub fn main(args: &SimulateArgs, out: &mut Out) -> Done {
             case,
             &format!("  {}", paint(DIM, format!("seed {}", args.seed))),
         )?;
-        for line in trace::model(&case.program, &simulated.run, args.steps) {
+        for line in trace::model(&case.program, &simulated.run, args.steps, out.width()) {
             out.line(line)?;
         }
         let outcome = case.program.show_outcome(&simulated.outcome);

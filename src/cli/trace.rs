@@ -1,7 +1,6 @@
 //! Traces: of the model with its clauses, and of the kernel beside the model.
 
-use super::out::{BAD, DIM, GOOD, PLAIN, STRONG, cut, pad, paint, width};
-use lockstep::KernelDiffers;
+use super::out::{self, BAD, DIM, GOOD, PLAIN, STRONG, cut, pad, paint, width};
 use lockstep::real::Run;
 use lockstep::scenario::{Clause, End, Event, Program, Step, Sys, TaskId, What};
 use lockstep::sim::{Allowed, Divergence, Replayed};
@@ -78,8 +77,9 @@ struct Line {
 }
 
 /// A run of the model as lines: step, task, what happened, and at the right the clauses that allow
-/// it. With `every`, also steps in which nothing is seen to happen.
-pub fn model(program: &Program, run: &Replayed, every: bool) -> Vec<String> {
+/// it, broken where a terminal has room for no more. With `every`, also steps in which nothing is
+/// seen to happen.
+pub fn model(program: &Program, run: &Replayed, every: bool, room: Option<usize>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut add = |number: String, taken: Vec<Phrase>, ids: String| {
         for (n, phrase) in taken.into_iter().enumerate() {
@@ -122,25 +122,37 @@ pub fn model(program: &Program, run: &Replayed, every: bool) -> Vec<String> {
     let widest = |f: &dyn Fn(&Line) -> &str| lines.iter().map(|l| width(f(l))).max().unwrap_or(0);
     let (number, task) = (widest(&|l| &l.number), widest(&|l| &l.task));
     let text = widest(&|l| &l.text).min(MOST_TEXT);
-    let line = |l: &Line| {
-        let number = format!("{:>number$}", l.number);
+    let before = number + task + text + 8;
+    let left = room.map_or(usize::MAX, |room| {
+        room.saturating_sub(before).max(LEAST_CLAUSES)
+    });
+    let mut told = Vec::new();
+    for l in &lines {
+        let mut ids = out::wrap(&l.clauses, left).into_iter();
         let line = format!(
             "  {}  {}  {}  {}",
-            paint(DIM, number),
+            paint(DIM, format!("{:>number$}", l.number)),
             pad(&l.task, task),
             pad(&l.text, text),
-            paint(DIM, &l.clauses)
+            paint(DIM, ids.next().unwrap_or_default())
         );
-        line.trim_end().to_string()
-    };
-    lines.iter().map(line).collect()
+        told.push(line.trim_end().to_string());
+        told.extend(ids.map(|more| format!("{}{}", " ".repeat(before), paint(DIM, more))));
+    }
+    told
 }
 
 /// Texts are filled up to no more than this.
 const MOST_TEXT: usize = 72;
 
+/// A line has room for at least so much of its clauses.
+const LEAST_CLAUSES: usize = 17;
+
 /// Half of a side-by-side trace is cut at this.
 const MOST_HALF: usize = 60;
+
+/// And is not narrower than its heading.
+const LEAST_HALF: usize = 6;
 
 /// The step that a divergence is about.
 fn divergence_at<'a>(
@@ -184,8 +196,13 @@ fn in_order(events: &BTreeMap<TaskId, Vec<What>>, first: TaskId) -> Vec<Event> {
 }
 
 /// The kernel's run beside the model's, step by step; where they differ the model's side is what
-/// it allows that is nearest, marked `≠`.
-pub fn beside(program: &Program, run: &Run, divergences: &[Divergence]) -> Vec<String> {
+/// it allows that is nearest, marked `≠`. Each half is cut to what a terminal has room for.
+pub fn beside(
+    program: &Program,
+    run: &Run,
+    divergences: &[Divergence],
+    room: Option<usize>,
+) -> Vec<String> {
     let mut rows: Vec<(bool, String, String, String)> = Vec::new();
     let tell = |events: &[Event]| -> Vec<String> {
         let widest = program
@@ -242,12 +259,11 @@ pub fn beside(program: &Program, run: &Run, divergences: &[Divergence]) -> Vec<S
         );
         rows.push((false, String::new(), text, String::new()));
     }
-    let half = rows
-        .iter()
-        .map(|r| width(&r.2))
-        .max()
-        .unwrap_or(0)
-        .clamp(6, MOST_HALF);
+    let most = room.map_or(MOST_HALF, |room| {
+        (room.saturating_sub(10) / 2).clamp(LEAST_HALF, MOST_HALF)
+    });
+    let widest = rows.iter().map(|r| width(&r.2)).max().unwrap_or(0);
+    let half = widest.clamp(LEAST_HALF, most);
     let number = rows.iter().map(|r| width(&r.1)).max().unwrap_or(0);
     let mut lines = vec![format!(
         "  {}  {}   {}",
@@ -264,14 +280,47 @@ pub fn beside(program: &Program, run: &Run, divergences: &[Divergence]) -> Vec<S
             "  {}  {} {mark} {}",
             paint(DIM, format!("{at:>number$}")),
             paint(left, pad(&cut(&kernel, half), half)),
-            paint(right, cut(&model, MOST_HALF)),
+            paint(right, cut(&model, most)),
         );
         lines.push(line.trim_end().to_string());
     }
     lines
 }
 
-/// The same for a difference that a check found.
-pub fn of_difference(program: &Program, differs: &KernelDiffers) -> Vec<String> {
-    beside(program, &differs.run, &differs.divergences)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::chart;
+    use lockstep::Scenario;
+    use lockstep::scenario::Schedule;
+    use lockstep::sim::{self, kernel::Config};
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let text = "test pipe/t\nsetup\n  pipe() = [r, w]\nprocess reader\n  read(r, 64) = a\n\
+                    process writer\n  write(w, \"hello\")\n";
+        let scenario = Scenario::parse("t.ipc", text).expect("a scenario");
+        let program = &scenario.cases()[0].program;
+        let config = Config::default();
+        let schedule = Schedule::parse("reader writer", program).expect("a schedule");
+        let run = sim::replay(program, config, &schedule).expect("it can be replayed");
+        let all = model(program, &run, false, None);
+        for room in [60, 72, 100] {
+            let lines = model(program, &run, false, Some(room));
+            let chart = chart::chart(program, config, &run, Some(room));
+            for line in lines.iter().chain(&chart) {
+                let plain = anstream::adapter::strip_str(line).to_string();
+                assert!(width(&plain) <= room, "{room}: {plain}");
+            }
+            // Nothing is lost for that.
+            let words = |lines: &[String]| {
+                let plain = anstream::adapter::strip_str(&lines.join("\n")).to_string();
+                plain
+                    .split_whitespace()
+                    .map(str::to_string)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(words(&lines), words(&all));
+        }
+    }
 }
