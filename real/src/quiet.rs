@@ -44,6 +44,18 @@ impl Watch {
 
     /// Whether the worker runs, or is about to, as `syscall` tells.
     fn is_running(&mut self, tid: i32) -> Result<bool, Failure> {
+        if self.syscall.is_none() {
+            match File::open(format!("/proc/{tid}/syscall")) {
+                Ok(open) => self.syscall = Some(open),
+                // A task that is ending has no memory any more, and its files then belong to the
+                // machine's root. It runs until it is dead.
+                Err(e) if e.raw_os_error() == Some(libc::EACCES) => {
+                    return Ok(!matches!(self.state(tid)?, None | Some(b'Z' | b'X')));
+                }
+                // Told below.
+                Err(_) => {}
+            }
+        }
         let mut buffer = [0u8; 192];
         let text = read(&mut self.syscall, tid, "syscall", &mut buffer)?;
         Ok(text.is_some_and(|t| t.starts_with(b"running")))
@@ -53,15 +65,18 @@ impl Watch {
     /// running, runnable or on its way to the CPU that is to run it; or D, it waits for a lock or
     /// for memory inside the kernel. The calls of scenarios sleep in state S.
     fn will_go_on(&mut self, tid: i32) -> Result<bool, Failure> {
+        Ok(matches!(self.state(tid)?, Some(b'R' | b'D')))
+    }
+
+    /// The letter of the worker's state; none if it is gone.
+    fn state(&mut self, tid: i32) -> Result<Option<u8>, Failure> {
         let mut buffer = [0u8; 96];
         let text = self.stat(tid, &mut buffer)?;
         // The name has no bracket: it is that of this program.
-        let state = text.and_then(|t| {
-            t.iter()
-                .rposition(|&b| b == b')')
-                .and_then(|at| t.get(at + 2))
-        });
-        Ok(matches!(state, Some(b'R' | b'D')))
+        Ok(text.and_then(|t| {
+            let end = t.iter().rposition(|&b| b == b')')?;
+            t.get(end + 2).copied()
+        }))
     }
 
     /// The beginning of the worker's `stat`; none if it is gone.
