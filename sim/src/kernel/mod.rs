@@ -514,6 +514,7 @@ impl Kernel {
     /// Starts an interrupted call over.
     pub(crate) fn restart(&mut self, task: TaskId, call: Arc<Invocation>, cx: &mut Cx) {
         let progress = call::begin(self, task, &call, cx);
+        crate::sysv_msg::cite_restarted(&call, &progress, cx);
         self.settle(task, call, progress, cx);
     }
 

@@ -126,6 +126,7 @@ impl SendOp {
             }
             let queue = k.message_queues.make_mut().get_mut(self.slot);
             queue.senders.push(Sender { task, len });
+            cx.cite(MSG_074);
             return Ok(Progress::Sleep(Op::MsgSend(self)));
         }
         if len == 0 && queue.bytes == queue.limit {
@@ -345,6 +346,7 @@ impl ReceiveOp {
             };
             let queue = k.message_queues.make_mut().get_mut(self.slot);
             queue.receivers.push(receiver);
+            cx.cite(MSG_074);
             return Ok(Progress::Sleep(Op::MsgReceive(self)));
         };
         let message = &queue.messages[at];
@@ -364,6 +366,11 @@ impl ReceiveOp {
             return Ok(Progress::Done(self.store(message, cx)));
         }
         cx.cite(MSG_041);
+        if let Some(sender) = queue.last_sender
+            && k.process(sender).ended.is_some()
+        {
+            cx.cite(MSG_011);
+        }
         let process = k.task(task).process;
         let queue = k.message_queues.make_mut().get_mut(self.slot);
         let message = queue.take(at);
@@ -383,7 +390,9 @@ impl ReceiveOp {
             cx.cite(MSG_076);
             return Errno::EFAULT.into();
         }
-        if len < message.len() {
+        if len == message.len() {
+            cx.cite(MSG_073);
+        } else {
             cx.cite(MSG_040);
             if self.got.is_some() {
                 cx.cite(MSG_055);
@@ -412,9 +421,11 @@ impl ReceiveOp {
         }
         self.leave(k, task);
         if k.signal_pending(task) {
-            if !k.message_queues.get(self.slot).messages.is_empty() {
-                cx.cite(MSG_072);
-            }
+            // What is sent from now on is not for it.
+            cx.cite(match k.kill_pending(task) {
+                true => MSG_061,
+                false => MSG_072,
+            });
             return Progress::Restart(Restart::NoHandler);
         }
         // Woken with nothing in its hands: permissions have changed.

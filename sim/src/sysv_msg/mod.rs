@@ -26,7 +26,7 @@ pub(crate) use io::{begin_receive, begin_send};
 pub use queue::{MSGMAX, MSGMNB, MSGMNI, Message, Queue, Queues, Receiver, Selection, Sender};
 
 use crate::clause::*;
-use crate::kernel::{Cx, Invocation, Kernel};
+use crate::kernel::{Cx, Invocation, Kernel, Progress};
 use scenario::{Bits, Errno, Sys, TaskId, Value, constants::*};
 
 /// Permission to receive and to look.
@@ -36,7 +36,12 @@ const WRITE: u32 = 2;
 
 /// The slot of the queue that an id names.
 fn lookup(k: &Kernel, id: i32, cx: &mut Cx) -> Result<u16, Errno> {
-    k.message_queues.find(id).ok_or_else(|| {
+    let found = k.message_queues.find(id);
+    if found.is_some_and(|slot| k.message_queues.get(slot).key as u64 == IPC_PRIVATE) {
+        // Nobody but its maker was told the id by `msgget`.
+        cx.cite(MSG_006);
+    }
+    found.ok_or_else(|| {
         if k.message_queues.in_use(id).is_none() {
             cx.cite(MSG_009);
         }
@@ -44,6 +49,15 @@ fn lookup(k: &Kernel, id: i32, cx: &mut Cx) -> Result<u16, Errno> {
         cx.cite(MSG_008);
         Errno::EINVAL
     })
+}
+
+/// A call that a stop disturbed has started over: a queue that was removed meanwhile is unknown.
+pub(crate) fn cite_restarted(call: &Invocation, progress: &Progress, cx: &mut Cx) {
+    if matches!(call.sys, Sys::MsgSend | Sys::MsgReceive)
+        && *progress == Progress::Done(Errno::EINVAL.into())
+    {
+        cx.cite(MSG_079);
+    }
 }
 
 /// `msgget`.
@@ -112,7 +126,6 @@ pub(crate) fn control(
             let slot = readable(k, task, id, cx)?;
             let queue = k.message_queues.get(slot);
             cx.cite(MSG_017);
-            cx.cite(MSG_080);
             let set = |by: Option<TaskId>| Value::Int(by.is_some().into());
             Ok(Value::List(vec![
                 set(queue.last_sender),
