@@ -166,6 +166,7 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
             break;
         }
     }
+    stage.find_early_deaths();
     for event in stage.collect()? {
         observer.observe(program, &event);
     }

@@ -146,6 +146,23 @@ impl Stage<'_> {
         death & libc::FUTEX_OWNER_DIED != 0
     }
 
+    /// Finds those that died before they had arranged for their death to be known: a task that is
+    /// killed at once after it was started.
+    pub fn find_early_deaths(&self) {
+        for task in 1..self.actors.len() {
+            let tid = self.tid(task);
+            if tid == 0 || self.is_dead(task) {
+                continue;
+            }
+            let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).ok();
+            let state = stat.and_then(|s| parse_stat(&s)).map(|s| s.0);
+            if state.is_none_or(|s| matches!(s, 'Z' | 'X')) {
+                let death = &self.theatre.arena.slot(task).robust.death;
+                death.fetch_or(libc::FUTEX_OWNER_DIED, SeqCst);
+            }
+        }
+    }
+
     /// Whether a task has been told to do something that it has not finished.
     pub fn is_busy(&self, task: usize) -> bool {
         let slot = self.theatre.arena.slot(task);
@@ -362,6 +379,7 @@ impl Stage<'_> {
             other => other,
         }
         .map_err(|e| Failure::call(&self.directory, e))?;
+        crate::posix_mq::sweep(self.program);
         if self.outside && self.theatre.closed {
             crate::host::sweep().map_err(|e| Failure::call("/", e))?;
         }

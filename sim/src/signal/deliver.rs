@@ -12,6 +12,7 @@
 use super::{ChildCode, SigSet, Usual};
 use crate::clause::*;
 use crate::kernel::{Cx, Effect, Kernel, Restart, Seen, State, Then};
+use crate::posix_mq;
 use scenario::{End, Errno, Handled, Signal, Sys, TaskId, constants::*};
 
 /// A handler that will run, and the mask that comes back when it returns.
@@ -86,13 +87,16 @@ impl Kernel {
     /// On the way back to its own code, a task takes its signals; then it goes on with `then`.
     pub(crate) fn deliver(&mut self, task: TaskId, mut then: Then, cx: &mut Cx) {
         let leader = self.task(task).process;
-        if std::mem::take(&mut self.process_mut(leader).continued) {
+        if self.process(leader).continued {
+            self.process_mut(leader).continued = false;
             self.tell_parent(leader, ChildCode::Continued, cx);
         }
+        // Who was told of nothing does not look: a signal of the process is for who was told of it.
+        let mut looks = self.signal_pending(task) || !self.task(task).frames.is_empty();
         // Only the first handler decides what becomes of a disturbed call; it may have been taken
         // before a stop.
         let mut decided = !self.task(task).frames.is_empty();
-        loop {
+        while looks {
             if let Some(signal) = self.process(leader).exiting {
                 return self.die(task, leader, signal, cx);
             }
@@ -131,12 +135,15 @@ impl Kernel {
                     what: Seen::Handle(frame.info),
                 });
             } else {
-                break;
+                looks = false;
             }
         }
-        let t = self.task_mut(task);
-        t.told = false;
-        t.state = State::Idle;
+        // States share what does not change.
+        if self.task(task).told || !self.is_idle(task) {
+            let t = self.task_mut(task);
+            t.told = false;
+            t.state = State::Idle;
+        }
         match then {
             Then::Idle => {}
             Then::Return(value) => cx.effects.push(Effect {
@@ -227,7 +234,8 @@ impl Kernel {
             cx.cite(SIG_202);
         }
         let t = self.task_mut(task);
-        (t.stopping, t.told) = (false, false);
+        // When it goes on it looks for signals anew, told or not.
+        (t.stopping, t.told) = (false, true);
         t.state = State::Stopped { then, woken: false };
         let threads = self.threads_of(leader);
         let all = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
@@ -266,6 +274,11 @@ fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
             return true;
         }
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_036),
+        (_, sys) if posix_mq::waits(sys) => {
+            cx.cite(SIG_105);
+            cx.cite(MQ_072);
+            return flags & SA_RESTART == 0;
+        }
         _ => cx.cite(PIPE_104),
     }
     cx.cite(SIG_105);
@@ -286,6 +299,11 @@ fn cite_stopped(sys: Sys, kind: Restart, cx: &mut Cx) {
         }
         (Restart::NoHandler, _) => cx.cite(READY_023),
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_035),
+        (_, sys) if posix_mq::waits(sys) => {
+            cx.cite(MQ_064);
+            cx.cite(MQ_073);
+            cx.cite(MQ_081);
+        }
         _ => {
             cx.cite(PIPE_107);
             cx.cite(PIPE_101);
