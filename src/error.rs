@@ -33,7 +33,8 @@ pub enum Error {
     #[error(transparent)]
     Replay(#[from] sim::ReplayError),
     /// This machine does not permit a sandbox.
-    #[error(transparent)]
+    #[error("this machine permits no sandbox: {0}")]
+    #[diagnostic(help("`--no-kernel` runs the model alone"))]
     Sandbox(#[from] real::SandboxError),
     /// A run on the kernel gave no result.
     #[error(transparent)]
