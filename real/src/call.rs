@@ -1,7 +1,7 @@
 //! Which call is executed where: one line each, in the order of the table.
 
 use crate::compile::{Call, Plan, Unsupported};
-use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
+use crate::{fd, fifo, pipe, poll, posix_mq, process, signal, sysv_msg};
 use scenario::{Bits, Sys};
 
 /// Makes a call ready.
@@ -94,6 +94,26 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::Setgid => fd::registers(c, libc::SYS_setgid),
         Sys::Seteuid => process::seteuid(c),
         Sys::Setgroups => fd::registers(c, libc::SYS_setgroups),
+
+        Sys::MqOpen => posix_mq::open(c),
+        Sys::MqOpenAttr => posix_mq::open_attr(c),
+        Sys::MqOpenRaw => posix_mq::open_raw(c),
+        Sys::MqUnlink => posix_mq::unlink(c),
+        Sys::MqSend | Sys::MqTimedSend | Sys::MqTimedSendAt | Sys::MqTimedSendFault => {
+            posix_mq::send(c)
+        }
+        Sys::MqReceive
+        | Sys::MqReceiveTo
+        | Sys::MqTimedReceive
+        | Sys::MqTimedReceiveAt
+        | Sys::MqTimedReceiveFault => posix_mq::receive(c),
+        Sys::MqGetattr => posix_mq::get_attributes(c),
+        Sys::MqSetattr | Sys::MqSetattrTo => posix_mq::set_attributes(c),
+        Sys::MqNotifyNone
+        | Sys::MqNotifySignal
+        | Sys::MqNotifyNull
+        | Sys::MqNotifyNumber
+        | Sys::MqNotifyFault => posix_mq::notify(c),
 
         Sys::Poll => poll::poll(c),
 

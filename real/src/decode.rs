@@ -35,6 +35,10 @@ pub(crate) enum Decode {
     Revents(usize, usize),
     /// A set of signals.
     Signals(usize),
+    /// A message: its bytes, and where its priority lies.
+    QueueMessage(Piece, usize),
+    /// `struct mq_attr`.
+    QueueAttributes(usize),
     /// A task's id.
     Task,
     /// `struct msgbuf` with so much room for the text: `[type, data]`.
@@ -58,7 +62,14 @@ pub(crate) trait World {
 /// The value that a result stands for.
 pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Value {
     if (-4095..0).contains(&result) {
-        return Value::Error(Errno::from_number(-result as i32));
+        // A `pipe` that fails leaves its array alone, which held zeros (PIPE-014).
+        return match decode {
+            // SAFETY: the array was laid out for this call; the worker has finished with it.
+            Decode::FdPair(at) if unsafe { *(*at as *const [i32; 2]) } != [0, 0] => {
+                Value::List(vec![Value::Int(result)])
+            }
+            _ => Value::Error(Errno::from_number(-result as i32)),
+        };
     }
     // SAFETY: the addresses are those of buffers that the compiler laid out for this call; the
     // worker has finished with them.
@@ -68,7 +79,8 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
             Decode::Bits(kind) => Value::Bits(*kind, result as u64),
             Decode::Bytes(pieces) => Value::Data(read_pieces(pieces, result as u64)),
             Decode::FdPair(at) => {
-                let [r, w] = *(*at as *const [i32; 2]);
+                // The array is zero again for the next time.
+                let [r, w] = std::mem::take(&mut *(*at as *mut [i32; 2]));
                 Value::List(vec![Value::Int(i64::from(r)), Value::Int(i64::from(w))])
             }
             Decode::IntAt(at) => Value::Int(i64::from(*(*at as *const i32))),
@@ -92,6 +104,17 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
                 let set = *(*at as *const u64);
                 let pending = (1..=64u8).filter(|n| set & (1 << (n - 1)) != 0);
                 Value::List(pending.map(|n| Value::Signal(Signal(n))).collect())
+            }
+            Decode::QueueMessage(piece, priority) => {
+                let data = read_pieces(&[*piece], result as u64);
+                let priority = i64::from(*(*priority as *const u32));
+                Value::List(vec![Value::Data(data), Value::Int(priority)])
+            }
+            Decode::QueueAttributes(at) => {
+                let [flags, most, size, count] = *(*at as *const [i64; 4]);
+                let mut list = vec![Value::Bits(Bits::Open, flags as u64)];
+                list.extend([most, size, count].map(Value::Int));
+                Value::List(list)
             }
             Decode::Task => world.task(result as i32),
             Decode::Message(at, room) => {

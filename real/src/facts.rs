@@ -1,6 +1,7 @@
 //! What this machine lets a sandbox do, and which programs it can run therefore.
 
 use crate::options::Quiet;
+use crate::posix_mq;
 use scenario::ast::Need;
 use scenario::{Arg, Program, Sys, Value};
 use serde::{Deserialize, Serialize};
@@ -176,6 +177,12 @@ impl Facts {
                 "it uses System V objects, and the sandbox has no ipc namespace".into(),
             ));
         }
+        let mut stmts = program.tasks.iter().flat_map(|t| &t.body);
+        if !self.has_namespace("ipc") && stmts.any(|s| posix_mq::names_queue(s.sys)) {
+            return Err(Skip(
+                "it names message queues, and the sandbox has no ipc namespace".into(),
+            ));
+        }
         if !self.is_closed() {
             harmless(program, self)?;
         }
@@ -213,7 +220,7 @@ fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
             _ => {}
         }
         let outside = |a: &Arg| matches!(a, Arg::Value(Value::Path(p)) if p.starts_with('/') || p.contains(".."));
-        if stmt.args.iter().any(outside) {
+        if !posix_mq::names_queue(stmt.sys) && stmt.args.iter().any(outside) {
             return refuse("it names a file outside its directory");
         }
     }

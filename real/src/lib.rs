@@ -31,6 +31,7 @@ mod options;
 mod pingpong;
 mod pipe;
 mod poll;
+mod posix_mq;
 mod prepare;
 mod process;
 mod quiet;

@@ -61,6 +61,9 @@ pub(crate) enum Do {
     Means(i64),
     /// `fstat`, then sets the file's times to the epoch.
     Times,
+    /// A call with a deadline, which is so many milliseconds after the time of day when the call is
+    /// made, and is written there.
+    Within { at: usize, milliseconds: i64 },
     /// Opens `/proc/self/fd/N` (or that of another task): the path is written at `path`, with N
     /// from the fifth word and the process id from the sixth.
     OpenFd { path: usize, own: bool },

@@ -3,6 +3,7 @@
 use crate::arena::{MAX_TASKS, MAX_VARS, RING, entry_of};
 use crate::compile::{self, Build};
 use crate::op::{Do, Op, Word};
+use crate::posix_mq;
 use crate::quiet::Watch;
 use crate::stage::{Actor, Play, Stage, Theatre};
 use crate::wire::Failure;
@@ -65,7 +66,9 @@ impl<'a> Stage<'a> {
                 s.sys == Sys::Sigaction
                     && s.args.first() == Some(&Arg::Value(Value::Signal(Signal::SIGCHLD)))
             }),
-            outside: stmts().any(|s| s.args.iter().any(names_outside)),
+            outside: stmts()
+                .filter(|s| !posix_mq::names_queue(s.sys))
+                .any(|s| s.args.iter().any(names_outside)),
             directory,
             asked: BTreeSet::new(),
             theatre,
@@ -201,6 +204,12 @@ impl<'a> Stage<'a> {
             libc::SYS_setrlimit,
             [libc::RLIMIT_NOFILE.into(), files as u64, 0],
         ));
+        // The soft limit that kernels start with, which the model assumes.
+        let queues = build.put(&[limit(libc::RLIMIT_MSGQUEUE, 819_200, None)])?;
+        ops.push(op(
+            libc::SYS_setrlimit,
+            [libc::RLIMIT_MSGQUEUE.into(), queues as u64, 0],
+        ));
         if self.theatre.real_time {
             // A worker that runs away is ended by the kernel (microseconds).
             let time = build.put(&[limit(libc::RLIMIT_RTTIME, 200_000, Some(200_000))])?;
@@ -245,7 +254,8 @@ fn wants_own_memory(sys: Sys) -> bool {
 /// Whether a call may stop a task: it sends a signal that stops, or one that is not known.
 fn may_stop(sys: Sys, args: &[Arg]) -> bool {
     let at = match sys {
-        Sys::Kill | Sys::Tgkill | Sys::SetSig => 1,
+        Sys::Kill | Sys::Tgkill | Sys::SetSig | Sys::MqNotifySignal => 1,
+        Sys::MqNotifyNumber => 2,
         _ => return false,
     };
     let stops = [
@@ -264,7 +274,13 @@ fn may_stop(sys: Sys, args: &[Arg]) -> bool {
 fn may_signal(sys: Sys) -> bool {
     matches!(
         sys,
-        Sys::Kill | Sys::Tgkill | Sys::Sigaction | Sys::SetOwn | Sys::Thread
+        Sys::Kill
+            | Sys::Tgkill
+            | Sys::Sigaction
+            | Sys::SetOwn
+            | Sys::Thread
+            | Sys::MqNotifySignal
+            | Sys::MqNotifyNumber
     )
 }
 

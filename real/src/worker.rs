@@ -159,6 +159,14 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             }
             error => error,
         },
+        Do::Within { at, milliseconds } => {
+            call(
+                libc::SYS_clock_gettime,
+                [libc::CLOCK_REALTIME as u64, at as u64, 0, 0, 0, 0],
+            );
+            add_time(at, milliseconds);
+            call(op.nr, args)
+        }
         Do::OpenFd { path, own } => {
             write_fd_path(path, (!own).then_some(args[5]), args[4] as i32);
             call(op.nr, [args[0], path as u64, args[2], args[3], 0, 0])
@@ -203,6 +211,25 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
         }
     }
     result
+}
+
+/// Moves the `struct timespec` that lies there.
+fn add_time(at: usize, milliseconds: i64) {
+    // SAFETY: the compiler left 16 bytes there, and the kernel wrote the time to them.
+    unsafe {
+        let time = at as *mut [i64; 2];
+        let [seconds, nanoseconds] = *time;
+        let nanoseconds = (milliseconds % 1000)
+            .wrapping_mul(1_000_000)
+            .wrapping_add(nanoseconds);
+        let carry = nanoseconds.div_euclid(1_000_000_000);
+        *time = [
+            seconds
+                .wrapping_add(milliseconds / 1000)
+                .wrapping_add(carry),
+            nanoseconds.rem_euclid(1_000_000_000),
+        ];
+    }
 }
 
 /// Starts a task.

@@ -307,6 +307,29 @@ calls! {
     Seteuid = seteuid(uid: Int) -> Nothing, "seteuid(2)", "Sets the effective user id.";
     Setgroups = setgroups() -> Nothing, "setgroups(2)", "Drops all supplementary groups.";
 
+    // POSIX message queues.
+    MqOpen = mq_open(name: Path, flags: Bits Open, mode: Bits Mode @ ?) -> Fd, "mq_open(3)", "Opens a message queue; one that it makes has the default attributes. A name without its slash is refused as the C library does.";
+    MqOpenAttr = mq_open_attr(name: Path, flags: Bits Open, mode: Bits Mode, maxmsg: Int, msgsize: Int, attr_flags: Bits Open @ ?, curmsgs: Int @ ?) -> Fd, "mq_open(3)", "`mq_open` with attributes.";
+    MqOpenRaw = mq_open_raw(name: Bytes, flags: Bits Open, mode: Bits Mode @ ?, attr: Bytes @ ?) -> Fd, "mq_open(3)", "The system call below `mq_open`: the name goes without its slash, and it or the attributes may be bad memory.";
+    MqUnlink = mq_unlink(name: Path) -> Nothing, "mq_unlink(3)", "Removes the name of a message queue.";
+    MqSend = mq_send(fd: Fd, data: Bytes, priority: Int) -> Nothing, "mq_send(3)", "Sends a message.";
+    MqTimedSend = mq_timedsend(fd: Fd, data: Bytes, priority: Int, milliseconds: Int) -> Nothing, "mq_send(3)", "`mq_send` that gives up so long after it is issued; the kernel is given the time of day then. 0 or less has passed already.";
+    MqTimedSendAt = mq_timedsend_at(fd: Fd, data: Bytes, priority: Int, seconds: Int, nanoseconds: Int) -> Nothing, "mq_send(3)", "`mq_timedsend` with the time of day as it is handed over: less than 1000000000 seconds is past, more never comes.";
+    MqTimedSendFault = mq_timedsend_fault(fd: Fd, data: Bytes, priority: Int, deadline: Bytes) -> Nothing, "mq_send(3)", "`mq_timedsend` whose time is bad memory; `null(0)` is no limit.";
+    MqReceive = mq_receive(fd: Fd, count: Room) -> List, "mq_receive(3)", "Receives a message: [data, priority].";
+    MqReceiveTo = mq_receive_to(fd: Fd, count: Room, priority: Bytes) -> List, "mq_receive(3)", "`mq_receive` whose place for the priority is bad memory; with `null(0)` it gives [data, 0].";
+    MqTimedReceive = mq_timedreceive(fd: Fd, count: Room, milliseconds: Int) -> List, "mq_receive(3)", "`mq_receive` that gives up so long after it is issued; the kernel is given the time of day then. 0 or less has passed already.";
+    MqTimedReceiveAt = mq_timedreceive_at(fd: Fd, count: Room, seconds: Int, nanoseconds: Int) -> List, "mq_receive(3)", "`mq_timedreceive` with the time of day as it is handed over: less than 1000000000 seconds is past, more never comes.";
+    MqTimedReceiveFault = mq_timedreceive_fault(fd: Fd, count: Room, deadline: Bytes) -> List, "mq_receive(3)", "`mq_timedreceive` whose time is bad memory; `null(0)` is no limit.";
+    MqGetattr = mq_getattr(fd: Fd) -> List, "mq_getattr(3)", "[flags, maxmsg, msgsize, curmsgs].";
+    MqSetattr = mq_setattr(fd: Fd, flags: Bits Open, maxmsg: Int @ ?, msgsize: Int @ ?, curmsgs: Int @ ?) -> List, "mq_getattr(3)", "Sets or clears `O_NONBLOCK`; gives what `mq_getattr` gave before.";
+    MqSetattrTo = mq_setattr_to(fd: Fd, flags: Bits Open, old: Bytes) -> Nothing, "mq_getattr(3)", "`mq_setattr` whose place for the old attributes is bad memory; with `null(0)` they are not asked for.";
+    MqNotifyNone = mq_notify(fd: Fd, method: Word SIGEV_NONE) -> Nothing, "mq_notify(3)", "Registers for a notification that does nothing.";
+    MqNotifySignal = mq_notify(fd: Fd, method: Word SIGEV_SIGNAL, signal: Signal) -> Nothing, "mq_notify(3)", "Registers for a signal when a message enters the empty queue.";
+    MqNotifyNull = mq_notify(fd: Fd, method: Word NULL) -> Nothing, "mq_notify(3)", "Removes the registration of this process.";
+    MqNotifyNumber = mq_notify_n(fd: Fd, method: Int, signal: Int) -> Nothing, "mq_notify(3)", "`mq_notify` with a method and a signal by their numbers.";
+    MqNotifyFault = mq_notify_fault(fd: Fd, event: Bytes) -> Nothing, "mq_notify(3)", "`mq_notify` whose event is bad memory; `null(0)` removes the registration.";
+
     // Readiness.
     Poll = poll(fds: PollFds, timeout: Int) -> List, "poll(2)", "Waits for events; gives the revents of each entry.";
 

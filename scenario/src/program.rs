@@ -86,7 +86,10 @@ impl Program {
 
     /// Whether a call of it may give up after a time.
     pub fn is_timed(&self) -> bool {
-        self.tasks.iter().flat_map(|t| &t.body).any(|s| s.timeout().is_some())
+        self.tasks
+            .iter()
+            .flat_map(|t| &t.body)
+            .any(|s| s.timeout().is_some())
     }
 
     /// A statement.
@@ -151,9 +154,14 @@ impl Stmt {
         };
         let (time, unit) = match self.sys {
             Sys::Poll => (number(1)?, 1_000_000),
+            Sys::MqTimedSend => (number(3)?, 1_000_000),
+            Sys::MqTimedReceive => (number(2)?, 1_000_000),
             _ => return None,
         };
-        u64::try_from(time).ok().filter(|t| *t > 0).map(|t| t.saturating_mul(unit))
+        u64::try_from(time)
+            .ok()
+            .filter(|t| *t > 0)
+            .map(|t| t.saturating_mul(unit))
     }
 }
 

@@ -143,7 +143,7 @@ bits! {
     /// `msgsnd`, `msgrcv` flags.
     Msg { IPC_NOWAIT = 0o4000, MSG_NOERROR = 0o10000, MSG_EXCEPT = 0o20000, MSG_COPY = 0o40000 }
     /// `si_code`.
-    SiCode { SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002 }
+    SiCode { SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_MESGQ = 0xffff_fffd, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002 }
 }
 
 impl Bits {

@@ -131,10 +131,9 @@ pub(crate) fn descriptor_call(
         Sys::SetOwn => {
             let file = k.file_of(task, fd)?;
             let owner = call.task(1);
-            if owner.is_some_and(|t| matches!(k.task(t).state, crate::kernel::State::NotStarted)) {
+            if owner.is_some_and(|t| k.is_gone(t)) {
                 return Err(Errno::ESRCH);
             }
-            let owner = owner.map(|t| k.task(t).process);
             cx.cite(PIPE_113);
             k.files.get_mut(file).owner = owner;
             Ok(Value::ZERO)
@@ -198,9 +197,7 @@ fn set_status(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> O
             FileKind::Pipe(i)
             | FileKind::Regular(i)
             | FileKind::Directory(i)
-            | FileKind::Queue(i) => {
-                k.inodes.get(i).uid
-            }
+            | FileKind::Queue(i) => k.inodes.get(i).uid,
             _ => 0,
         };
         if !me.privileged() && me.euid != owner {

@@ -2,7 +2,7 @@
 //!
 //! | question | look at |
 //! |---|---|
-//! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`signal`], [`sysv_msg`], [`process`] |
+//! | What does the kernel do? | [`kernel`], and one module a mechanism: [`pipe`], [`fifo`], [`fd`], [`poll`], [`posix_mq`], [`signal`], [`sysv_msg`], [`process`] |
 //! | What says that it does so? | [`clauses`]: every rule cites a clause of the catalogue |
 //! | How does a scenario run on it? | [`System`] |
 //! | What can come of it? | [`explore()`]; one run: [`simulate()`], [`replay()`] |
@@ -19,16 +19,17 @@ pub mod fd;
 pub mod fifo;
 pub mod fingerprint;
 pub mod kernel;
-pub mod pipe;
-pub mod poll;
-pub mod process;
-pub mod signal;
-pub mod sysv_msg;
 mod oracle;
 mod orderings;
+pub mod pipe;
+pub mod poll;
+pub mod posix_mq;
+pub mod process;
 pub mod quiet;
+pub mod signal;
 pub mod simulate;
 mod system;
+pub mod sysv_msg;
 
 pub use clauses::clause;
 pub use explore::{ExploreOptions, Explored, explore, explore_naive};

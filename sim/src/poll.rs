@@ -75,6 +75,18 @@ pub fn readiness(k: &Kernel, file: ObjId, cx: &mut Cx) -> u64 {
             cx.cite(READY_010);
             events
         }
+        FileKind::Queue(queue) => {
+            let q = k.queues.get(queue);
+            cx.cite(MQ_093);
+            let mut events = 0;
+            if !q.is_empty() {
+                events |= POLLIN | POLLRDNORM;
+            }
+            if !q.is_full() {
+                events |= POLLOUT | POLLWRNORM;
+            }
+            events
+        }
         FileKind::Regular(_) | FileKind::Null => {
             cx.cite(READY_019);
             POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
@@ -186,7 +198,10 @@ impl PollOp {
         for file in &self.watched {
             let f = k.files.get(*file);
             let (reads, writes) = (f.readable(), f.writable());
-            if let Some(pipe) = f.pipe() {
+            if let FileKind::Queue(queue) = f.kind {
+                let pollers = &mut k.queues.get_mut(queue).pollers;
+                pollers.join(task, How::Watching { heeds: true });
+            } else if let Some(pipe) = f.pipe() {
                 let p = k.pipes.get_mut(pipe);
                 if reads {
                     p.read_queue.join(task, heeds(POLLIN | POLLRDNORM));
@@ -200,7 +215,9 @@ impl PollOp {
 
     fn leave(&self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
         for file in &self.watched {
-            if let Some(pipe) = k.files.get(*file).pipe() {
+            if let FileKind::Queue(queue) = k.files.get(*file).kind {
+                k.queues.get_mut(queue).pollers.leave(task);
+            } else if let Some(pipe) = k.files.get(*file).pipe() {
                 let p = k.pipes.get_mut(pipe);
                 p.read_queue.leave(task);
                 p.write_queue.leave(task);

@@ -168,7 +168,7 @@ impl System {
     }
 
     /// Whether the kernel has nothing under way.
-    fn is_quiet(&self, program: &Program) -> bool {
+    pub(crate) fn is_quiet(&self, program: &Program) -> bool {
         program
             .task_ids()
             .skip(1)
@@ -238,9 +238,10 @@ impl System {
     pub fn is_enabled(&self, program: &Program, action: &Action) -> bool {
         match action.step {
             Step::Issue => self.can_issue(program, action.task),
-            Step::Expire => self.enabled(program).iter().any(|a| {
-                a.task == action.task && a.step == Step::Expire
-            }),
+            Step::Expire => self
+                .enabled(program)
+                .iter()
+                .any(|a| a.task == action.task && a.step == Step::Expire),
             _ => self
                 .under_way_of(action.task)
                 .is_some_and(|a| a.step == action.step),
@@ -377,6 +378,8 @@ impl System {
 fn unmodelled(stmt: &scenario::Stmt) -> Option<String> {
     let timeout = match stmt.sys {
         Sys::Poll => stmt.args.get(1),
+        Sys::MqTimedSend => stmt.args.get(3),
+        Sys::MqTimedReceive => stmt.args.get(2),
         _ => None,
     };
     match timeout {

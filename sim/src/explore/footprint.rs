@@ -26,6 +26,7 @@
 use crate::System;
 use crate::kernel::{Kernel, ObjId, Process, State};
 use crate::pipe::{DEFAULT_SLOTS, PAGE, USER_SLOTS};
+use crate::posix_mq::{CHARGE_LIMIT, MESSAGES, QUEUES, Queue, SIZE};
 use crate::signal::Disposition;
 use scenario::{
     Action, Arg, Gives, Kind, Program, Signal, Step, Stmt, Sys, TaskId, TaskKind, Value, VarId,
@@ -75,6 +76,7 @@ impl Uses {
                 Kind::Fd => uses.fd(arg, start, gives_fd),
                 Kind::PollFds => uses.poll_entries(arg, start, gives_fd),
                 Kind::Path => uses.names = true,
+                Kind::Bytes if stmt.sys == Sys::MqOpenRaw => uses.names = true,
                 Kind::Task => match arg {
                     Arg::Value(Value::Task(t)) => uses.tasks |= 1 << t.0,
                     Arg::Value(_) => {}
@@ -222,7 +224,8 @@ impl<'a> Footprints<'a> {
                 || program.is_timed()
                 || !program.tasks.iter().flat_map(|t| &t.body).all(is_known)
                 || program.tasks.len() > MOST
-                || most > USER_SLOTS,
+                || most > USER_SLOTS
+                || may_exhaust_queues(program),
             calls: program.tasks.iter().map(calls).collect(),
         }
     }
@@ -256,6 +259,8 @@ struct View<'a> {
     broken: Set,
     /// Objects that have a name.
     named: Set,
+    /// Queues at which a process is registered.
+    registered: Set,
     /// By description: its object.
     object_of: [Set; MOST],
 }
@@ -272,6 +277,7 @@ impl<'a> View<'a> {
             owners: [0; MOST],
             broken: 0,
             named: 0,
+            registered: 0,
             object_of: [NULL; MOST],
         };
         for t in 1..prints.program.tasks.len() {
@@ -288,6 +294,19 @@ impl<'a> View<'a> {
                 }
                 if pipe.readers == 0 {
                     view.broken |= 1 << at;
+                }
+            }
+            if let Some(queue) = k.queues.find(id) {
+                let waiters = queue.receivers.iter().chain(&queue.senders).copied();
+                let pollers = queue.pollers.waiters().iter().map(|w| w.task);
+                for task in waiters.chain(pollers) {
+                    view.waiting[at] |= view.unit(task);
+                }
+                // Who is registered is told of messages, and with any descriptor gives up more than
+                // that.
+                if let Some(told) = queue.registration {
+                    view.owners[at] |= view.unit(told.process);
+                    view.registered |= 1 << at;
                 }
             }
         }
@@ -457,6 +476,8 @@ impl<'a> View<'a> {
                 Sys::Kill | Sys::Tgkill => ends |= touch.units >> u & 1 == 1,
                 _ => {}
             }
+            let closed = unit.drops.iter().map(|(file, _)| self.object_of[*file]);
+            touch |= self.reached(closed.fold(0, |all, o| all | o) & self.registered);
         }
         if ends {
             touch.units |= self.told_of_death(u);
@@ -466,8 +487,10 @@ impl<'a> View<'a> {
             let open: Vec<ObjId> = process.fds.iter().flatten().map(|d| d.file).collect();
             for file in &open {
                 let n = open.iter().filter(|f| *f == file).count();
-                unit.drops
-                    .extend(self.k.files.position(*file).map(|at| (at, n)));
+                let at = self.k.files.position(*file);
+                unit.drops.extend(at.map(|at| (at, n)));
+                let object = at.map_or(0, |at| self.object_of[at]);
+                touch |= self.reached(object & self.registered);
             }
         }
         unit.focus |= touch;
@@ -582,6 +605,27 @@ fn is_known(stmt: &Stmt) -> bool {
         #[allow(unreachable_patterns)]
         _ => false,
     }
+}
+
+/// Whether a user's message queues may come to a limit that is one for all of them.
+fn may_exhaust_queues(program: &Program) -> bool {
+    let stmts = || program.tasks.iter().flat_map(|t| &t.body);
+    let number = |s: &Stmt, at: usize| match s.args.get(at) {
+        Some(Arg::Value(v)) => v.number().and_then(|n| u64::try_from(n).ok()),
+        _ => None,
+    };
+    let charge = |s: &Stmt| match s.sys {
+        Sys::MqOpenAttr => Queue::charge(
+            number(s, 3).unwrap_or(MESSAGES as u64),
+            number(s, 4).unwrap_or(SIZE as u64),
+        ),
+        _ => Queue::charge(MESSAGES as u64, SIZE as u64),
+    };
+    let opens =
+        || stmts().filter(|s| matches!(s.sys, Sys::MqOpen | Sys::MqOpenAttr | Sys::MqOpenRaw));
+    opens().count() > QUEUES
+        || opens().map(charge).fold(0, u64::saturating_add) > CHARGE_LIMIT
+        || opens().count() > 0 && stmts().any(|s| s.sys == Sys::Setrlimit)
 }
 
 /// Whether a call may write to a pipe.

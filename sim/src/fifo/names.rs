@@ -53,6 +53,8 @@ pub enum Content {
     },
     /// A symbolic link to this path.
     Symlink(String),
+    /// A message queue.
+    Queue,
 }
 
 impl Inode {
@@ -86,6 +88,16 @@ impl Inode {
         Inode::new(Content::AnonymousPipe, 0o600, uid, gid)
     }
 
+    /// The inode of a message queue.
+    pub fn queue(mode: u32, uid: u32, gid: u32) -> Inode {
+        Inode::new(Content::Queue, mode, uid, gid)
+    }
+
+    /// Whether its owner may do all of `want`, as far as the mode says.
+    pub(crate) fn permits_owner(&self, want: u32) -> bool {
+        self.mode >> 6 & want == want
+    }
+
     /// Whether it is anything but an anonymous pipe.
     pub fn is_named(&self) -> bool {
         self.content != Content::AnonymousPipe
@@ -95,7 +107,7 @@ impl Inode {
     pub fn file_type(&self) -> u64 {
         match self.content {
             Content::AnonymousPipe | Content::Fifo => S_IFIFO,
-            Content::Regular(_) => S_IFREG,
+            Content::Regular(_) | Content::Queue => S_IFREG,
             Content::Directory { .. } => S_IFDIR,
             Content::Symlink(_) => S_IFLNK,
         }
@@ -119,11 +131,11 @@ impl Inode {
         }
     }
 
-    /// A read moves the access time, a write the modification time.
-    pub(crate) fn touch(&mut self, written: bool) {
-        // Those of an anonymous pipe stay (PIPE-020).
-        if let (Some(times), true) = (&mut self.times, self.content == Content::Fifo) {
-            times[usize::from(written)] = true;
+    /// Access and modification time move as told.
+    pub(crate) fn touch_both(&mut self, moved: [bool; 2]) {
+        if let Some(times) = &mut self.times {
+            times[0] |= moved[0];
+            times[1] |= moved[1];
         }
     }
 
@@ -332,6 +344,17 @@ impl Kernel {
         if let Some(inode) = gone {
             self.inodes.get_mut(inode).links -= 1;
             self.drop_unused_inode(inode);
+        }
+    }
+
+    /// A read of a pipe moves the access time, a write the modification time.
+    pub(crate) fn touch(&mut self, pipe: ObjId, written: bool) {
+        let inode = self.inodes.get(pipe);
+        // Those of an anonymous pipe stay (PIPE-020).
+        let moves = inode.content == Content::Fifo
+            && inode.times.is_some_and(|t| !t[usize::from(written)]);
+        if moves && let Some(times) = &mut self.inodes.get_mut(pipe).times {
+            times[usize::from(written)] = true;
         }
     }
 

@@ -124,7 +124,9 @@ fn by_descriptor(
             }
             Target::Existing(inode)
         }
-        FileKind::Regular(inode) | FileKind::Directory(inode) => Target::Existing(inode),
+        FileKind::Regular(inode) | FileKind::Directory(inode) | FileKind::Queue(inode) => {
+            Target::Existing(inode)
+        }
         FileKind::Null => Target::Null,
     })
 }
@@ -242,6 +244,11 @@ fn open_found(k: &mut Kernel, task: TaskId, found: Target, flags: u64, cx: &mut 
         }
         Content::Directory { .. } => {
             let file = File::new(FileKind::Directory(inode), kept);
+            finish(k, task, file, flags, fd)
+        }
+        Content::Queue => {
+            cx.cite(MQ_033);
+            let file = File::new(FileKind::Queue(inode), kept);
             finish(k, task, file, flags, fd)
         }
         Content::Symlink(_) => fail(Errno::ELOOP),

@@ -4,6 +4,7 @@ use super::{Cx, Kernel, ObjId};
 use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
+use crate::posix_mq::{self, MessageOp};
 use crate::sysv_msg::{ReceiveOp, SendOp};
 use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
@@ -66,6 +67,8 @@ pub enum Op {
     Move(MoveOp),
     /// `poll` waits for an event.
     Poll(PollOp),
+    /// A send or a receive waits at a message queue.
+    Message(MessageOp),
     /// `msgsnd` waits for room in the queue.
     MsgSend(SendOp),
     /// `msgrcv` waits for a message.
@@ -81,11 +84,19 @@ impl Op {
             Op::Open(op) => vec![op.pipe()],
             Op::MsgSend(_) | Op::MsgReceive(_) => Vec::new(),
             Op::Move(op) => op.inodes().collect(),
+            Op::Message(op) => vec![op.queue()],
             Op::Poll(op) => {
                 let files = op.watched().iter();
                 files.filter_map(|f| k.files.get(*f).inode()).collect()
             }
         }
+    }
+}
+
+impl Op {
+    /// Whether the call does not sleep at all, but lets others in between two of its steps.
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self, Op::Move(op) if op.goes_on())
     }
 }
 
@@ -151,6 +162,17 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
             Progress::Gone
         }
 
+        MqSend | MqTimedSend | MqTimedSendAt | MqTimedSendFault => {
+            posix_mq::begin_send(k, task, call, cx)
+        }
+        MqReceive | MqReceiveTo | MqTimedReceive | MqTimedReceiveAt | MqTimedReceiveFault => {
+            posix_mq::begin_receive(k, task, call, cx)
+        }
+        MqOpen | MqOpenAttr | MqOpenRaw | MqUnlink | MqGetattr | MqSetattr | MqSetattrTo
+        | MqNotifyNone | MqNotifySignal | MqNotifyNull | MqNotifyNumber | MqNotifyFault => {
+            posix_mq::call(k, task, call, cx).into()
+        }
+
         Poll => poll::begin(k, task, call, cx),
 
         Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => {
@@ -173,6 +195,7 @@ pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Prog
         Op::Open(op) => op.advance(k, task, cx),
         Op::Move(op) => op.advance(k, task, cx),
         Op::Poll(op) => op.advance(k, task, cx),
+        Op::Message(op) => op.advance(k, task, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
     }
@@ -186,6 +209,7 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Open(op) => op.abandon(k, task, cx),
         Op::Move(op) => op.abandon(k, task, cx),
         Op::Poll(op) => op.abandon(k, task, cx),
+        Op::Message(op) => op.abandon(k, task, cx),
         Op::MsgSend(op) => op.abandon(k, task, cx),
         Op::MsgReceive(op) => op.abandon(k, task, cx),
     }

@@ -41,6 +41,8 @@ pub enum FileKind {
     Directory(ObjId),
     /// Nothing but a name (`O_PATH`), by its inode.
     Path(ObjId),
+    /// A message queue, by its inode.
+    Queue(ObjId),
 }
 
 impl File {
@@ -81,6 +83,7 @@ impl File {
             FileKind::Pipe(id)
             | FileKind::Regular(id)
             | FileKind::Directory(id)
+            | FileKind::Queue(id)
             | FileKind::Path(id) => Some(id),
             FileKind::Null => None,
         }
@@ -144,7 +147,12 @@ impl Kernel {
             }
             FileKind::Regular(inode) | FileKind::Directory(inode) | FileKind::Path(inode) => {
                 self.files.remove(file);
+                self.drop_unused_queue(inode);
                 self.drop_unused_inode(inode);
+            }
+            FileKind::Queue(queue) => {
+                self.files.remove(file);
+                self.drop_unused_queue(queue);
             }
             FileKind::Null => self.files.remove(file),
         }
@@ -156,6 +164,7 @@ impl Kernel {
             FileKind::Pipe(i)
             | FileKind::Regular(i)
             | FileKind::Directory(i)
+            | FileKind::Queue(i)
             | FileKind::Path(i) => i == inode,
             FileKind::Null => false,
         })

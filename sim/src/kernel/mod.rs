@@ -33,9 +33,11 @@ use crate::clause::SIG_203;
 use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
+use crate::posix_mq::Queue;
 use crate::signal::{Frame, SigSet};
 use crate::sysv_msg::Queues;
 use scenario::{Clause, End, Handled, TaskId, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Which behaviours the model offers where POSIX leaves room.
@@ -222,6 +224,10 @@ pub struct Kernel {
     pub inodes: Table<Inode>,
     /// Pipes, by the inode they belong to.
     pub pipes: Table<Pipe>,
+    /// Message queues, by the inode they belong to.
+    pub queues: Table<Queue>,
+    /// The names of message queues, without their slashes.
+    pub queue_names: Shared<BTreeMap<String, ObjId>>,
     /// System V message queues.
     pub message_queues: Shared<Queues>,
 }
@@ -345,6 +351,8 @@ impl Kernel {
             files: Table::default(),
             inodes: Table::default(),
             pipes: Table::default(),
+            queues: Table::default(),
+            queue_names: Shared::new(BTreeMap::new()),
             message_queues: Shared::new(Queues::default()),
         };
         kernel.tasks[0] = task(State::Idle);
@@ -494,11 +502,8 @@ impl Kernel {
         match progress {
             Progress::Done(value) => self.finish(task, value, cx),
             Progress::Sleep(op) => {
-                self.task_mut(task).state = State::Sleeping {
-                    call,
-                    op,
-                    woken: false,
-                };
+                let woken = op.goes_on();
+                self.task_mut(task).state = State::Sleeping { call, op, woken };
             }
             Progress::Restart(kind) => self.deliver(task, Then::Restart(call, kind), cx),
             Progress::Gone => {}

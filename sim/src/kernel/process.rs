@@ -44,6 +44,8 @@ pub struct Process {
     pub reserved: Vec<usize>,
     /// Numbers below this can be allocated (soft `RLIMIT_NOFILE`).
     pub fd_limit: usize,
+    /// What its user's message queues may be charged in sum (soft `RLIMIT_MSGQUEUE`).
+    pub queue_limit: u64,
     /// Its user and group ids.
     pub credentials: Credentials,
     /// Its file mode mask.
@@ -73,6 +75,7 @@ impl Process {
             fds: Vec::new(),
             reserved: Vec::new(),
             fd_limit: FD_LIMIT,
+            queue_limit: crate::posix_mq::CHARGE_LIMIT,
             credentials: Credentials {
                 uid: 0,
                 euid: 0,
@@ -183,6 +186,7 @@ impl Kernel {
             fds.pop();
         }
         let descriptor = slot.ok_or(Errno::EBADF)?;
+        self.flush_queue(task, descriptor.file, cx);
         self.drop_descriptor(descriptor.file, cx);
         Ok(())
     }
@@ -191,6 +195,7 @@ impl Kernel {
     pub fn close_all(&mut self, task: TaskId, cx: &mut Cx) {
         let fds = std::mem::take(&mut self.process_mut(task).fds);
         for descriptor in fds.into_iter().flatten() {
+            self.flush_queue(task, descriptor.file, cx);
             self.drop_descriptor(descriptor.file, cx);
         }
     }
