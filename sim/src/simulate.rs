@@ -92,12 +92,29 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn take(&mut self, mut action: Action) {
+    fn take(&mut self, action: Action) {
         let taken = self.system.take(self.program, &action);
+        self.note(action, taken);
+    }
+
+    /// Takes an action, the kernel's choices in it chosen by `pick`.
+    fn take_any(&mut self, action: Action, mut pick: impl FnMut(usize) -> usize) {
+        let before = self.system.clone();
+        let taken = self.system.take(self.program, &action);
+        if taken.choices.made.is_empty() {
+            return self.note(action, taken);
+        }
+        let mut ways = before.take_each(self.program, &action);
+        let (action, ..) = ways.swap_remove(pick(ways.len()));
+        self.system = before;
+        self.take(action);
+    }
+
+    fn note(&mut self, mut action: Action, taken: Taken) {
         action.choices = taken.choices.made.iter().map(|c| c.0).collect();
         self.trace.events.extend(taken.events.iter().cloned());
         self.steps.push((action, taken));
-        if self.system.under_way(self.program).is_empty() {
+        if self.system.is_quiet(self.program) {
             for task in self.program.task_ids().skip(1) {
                 self.tell_blocked(task);
             }
@@ -141,9 +158,7 @@ pub fn simulate(program: &Program, config: Config, seed: u64) -> Result<Simulate
             break;
         }
         let action = actions[pick(&mut rng, actions.len())].clone();
-        let mut ways = run.system.take_each(program, &action);
-        let way = ways.swap_remove(pick(&mut rng, ways.len()));
-        run.take(way.0);
+        run.take_any(action, |n| pick(&mut rng, n));
     }
     let run = run.finish();
     let schedule = Schedule(run.steps.iter().map(|(a, _)| a.clone()).collect());

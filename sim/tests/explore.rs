@@ -207,10 +207,10 @@ fn check(text: &str, config: Config, seed: u64) -> Result<(), TestCaseError> {
     prop_assert_eq!(reduced.deadlocks, naive.deadlocks);
     let once = simulate(&program, config, seed).expect("the setup does not sleep");
     prop_assert!(naive.outcomes.contains_key(&once.run.outcome), "{text}");
-    prop_assert_eq!(&once, &simulate(&program, config, seed).expect("as before"));
+    prop_assert!(once == simulate(&program, config, seed).expect("as before"), "{text}");
     let again =
         replay(&program, config, &once.schedule).expect("what was simulated can be replayed");
-    prop_assert_eq!(again, once.run);
+    prop_assert!(again == once.run, "{}\n{text}", once.schedule.show(&program));
     Ok(())
 }
 

@@ -17,6 +17,7 @@
 //! other ways for them (regular files, `splice`, names of bytes as arguments), or more runs than there
 //! are tokens, is walked as it is.
 
+use super::footprint::is_known;
 use crate::kernel::Kernel;
 use crate::pipe::PAGE;
 use scenario::{
@@ -166,14 +167,17 @@ fn params(stmt: &Stmt) -> impl Iterator<Item = (Kind, &Arg)> {
 /// Whether bytes take no other way than from the text to a pipe and from a pipe to a reader.
 fn is_plain(stmt: &Stmt) -> bool {
     use Sys::*;
-    let plain = match stmt.sys {
-        Splice | Tee | VmspliceOut | VmspliceIn | Sendfile | SendfileAt | CopyFileRange
-        | WritevCount => false,
-        Read | Write | Readv | Writev | ReadvCount | Preadv2 | Pwritev2 | Pread | Pwrite
-        | PipeBadArray => true,
-        // Others have nothing to do with bytes, or are not known here.
-        sys => sys.spec().gives != Gives::Bytes && params(stmt).all(|(kind, _)| !takes_bytes(kind)),
-    };
+    let moves = matches!(
+        stmt.sys,
+        Splice
+            | Tee
+            | VmspliceOut
+            | VmspliceIn
+            | Sendfile
+            | SendfileAt
+            | CopyFileRange
+            | WritevCount
+    );
     let makes_file = stmt.sys == Open
         && match stmt.args.get(1) {
             Some(Arg::Value(flags)) => flags
@@ -181,7 +185,10 @@ fn is_plain(stmt: &Stmt) -> bool {
                 .is_none_or(|n| n as u64 & (O_CREAT | O_TMPFILE) != 0),
             _ => true,
         };
-    plain && !makes_file && params(stmt).all(|(kind, arg)| !takes_bytes(kind) || !has_name(arg))
+    is_known(stmt)
+        && !moves
+        && !makes_file
+        && params(stmt).all(|(kind, arg)| !takes_bytes(kind) || !has_name(arg))
 }
 
 fn has_name(arg: &Arg) -> bool {

@@ -584,8 +584,9 @@ impl<'a> View<'a> {
 }
 
 /// Whether what a call can touch is known here: what its descriptors, paths and tasks lead to, as
-/// [`Uses::of`] takes them, and nothing else.
-fn is_known(stmt: &Stmt) -> bool {
+/// [`Uses::of`] takes them, and nothing else. None of these makes bytes that neither a pipe nor a
+/// regular file holds, on which [`blind`](super::blind) rests.
+pub(super) fn is_known(stmt: &Stmt) -> bool {
     use Sys::*;
     match stmt.sys {
         Pipe | Pipe2 | PipeBadArray | GetPipeSize | SetPipeSize | Splice | Tee | VmspliceOut

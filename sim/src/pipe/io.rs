@@ -282,7 +282,7 @@ impl ReadOp {
         };
 
         if result.as_ref().is_ok_and(|d| !d.is_empty()) {
-            k.inodes.get_mut(self.pipe).touch(false);
+            k.touch(self.pipe, false);
         }
         if taken.made_room {
             cx.cite(PIPE_099);
@@ -583,7 +583,7 @@ impl WriteOp {
             cx.cite(FD_010);
         }
         if result.is_ok() {
-            k.inodes.get_mut(self.pipe).touch(true);
+            k.touch(self.pipe, true);
         }
         k.unhold(self.file, cx);
         Progress::Done(result.map_or_else(Value::Error, |n| Value::Int(n as i64)))
