@@ -140,7 +140,10 @@ pub(crate) fn descriptor_call(
         }
         Sys::GetOwn => {
             let file = k.file_of(task, fd)?;
-            Ok(k.files.get(file).owner.map_or(Value::ZERO, Value::Task))
+            // A thread can be the owner, but only a process is told of.
+            let owner = k.files.get(file).owner;
+            let owner = owner.filter(|t| k.task(*t).process == *t);
+            Ok(owner.map_or(Value::ZERO, Value::Task))
         }
         Sys::SetSig => {
             let file = k.file_of(task, fd)?;

@@ -119,16 +119,15 @@ fn sigpending(k: &Kernel, task: TaskId, cx: &mut Cx) -> Value {
 /// `kill` and `tgkill`.
 fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
     let target = call.task(0).ok_or(Errno::ESRCH)?;
-    if matches!(k.task(target).state, State::NotStarted) {
-        cx.cite(SIG_059);
+    if k.is_gone(target) {
+        cx.cite(match k.task(target).state {
+            State::NotStarted => SIG_059,
+            _ => SIG_067,
+        });
         return Err(Errno::ESRCH);
     }
     let leader = k.task(target).process;
     let alone = call.sys == Sys::Tgkill;
-    if target != leader && matches!(k.task(target).state, State::Ended(_)) {
-        cx.cite(SIG_067);
-        return Err(Errno::ESRCH);
-    }
     let signal = number(call, 1).inspect_err(|_| cx.cite(SIG_059))?;
     let (from, to) = (
         k.process_of(task).credentials,

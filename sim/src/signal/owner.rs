@@ -28,6 +28,9 @@ impl Kernel {
                 cx.cite(PIPE_113);
                 continue;
             };
+            if self.is_gone(owner) {
+                continue;
+            }
             cx.cite(PIPE_110);
             cx.cite(PIPE_112);
             let code = match (chosen, side) {

@@ -27,6 +27,17 @@ impl Kernel {
         !matches!(self.task(task).state, State::NotStarted | State::Ended(_))
     }
 
+    /// Whether the task's id names nothing: it was not started, or is a thread that has ended (a
+    /// process that has ended keeps its id until somebody waits for it).
+    pub(crate) fn is_gone(&self, task: TaskId) -> bool {
+        let t = self.task(task);
+        match t.state {
+            State::NotStarted => true,
+            State::Ended(_) => t.process != task,
+            _ => false,
+        }
+    }
+
     /// Sends a signal to one task.
     pub(crate) fn send_to_task(&mut self, task: TaskId, info: Handled) -> Sent {
         match self.is_alive(task) {
