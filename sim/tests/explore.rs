@@ -27,7 +27,7 @@ struct Recipe {
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
-    let call = || (0..24u8, any::<u8>(), any::<u8>());
+    let call = || (0..CALLS, any::<u8>(), any::<u8>());
     (
         1..=2u8,
         any::<bool>(),
@@ -54,6 +54,22 @@ impl Recipe {
         }
         if self.small {
             writeln!(text, "  fcntl(w0, F_SETPIPE_SZ, 4096)").unwrap();
+        }
+        // Queues only where they are used: without them bytes can be left out of sight.
+        let child = self.child.iter().map(|(_, calls)| calls);
+        if self
+            .bodies
+            .iter()
+            .chain(child)
+            .flatten()
+            .any(|c| c.0 > EXIT)
+        {
+            writeln!(
+                text,
+                "  mq_open_attr(\"/q\", O_CREAT|O_RDWR, 0o600, 1, 8) = q"
+            )
+            .unwrap();
+            writeln!(text, "  msgget(7, IPC_CREAT|0o600) = v").unwrap();
         }
         writeln!(text, "  mkfifo(\"f\", 0o666)").unwrap();
         for (bit, signal) in ["SIGUSR1", "SIGPIPE", "SIGCHLD"].iter().enumerate() {
@@ -143,12 +159,24 @@ impl Recipe {
             21 => format!("fcntl(r{pipe}, F_SETFL, O_ASYNC) = {name}"),
             22 if b % 2 == 0 => format!("unlink(\"f\") = {name}"),
             22 => format!("dup2(w{other}, r{pipe}) = {name}"),
-            EXIT.. => "exit(3)".into(),
+            EXIT => "exit(3)".into(),
+            24 | 25 => format!("mq_send(q, \"{data}\", {}) = {name}", b % 2),
+            26 => format!("mq_receive(q, 8) = {name}"),
+            27 if b % 4 == 0 => format!("mq_notify(q, SIGEV_SIGNAL, SIGUSR1) = {name}"),
+            27 if b % 4 == 1 => format!("close(q) = {name}"),
+            27 if b % 4 == 2 => format!("mq_unlink(\"/q\") = {name}"),
+            27 => format!("poll([[q, POLLIN]], {}) = {name}", -i32::from(a % 2)),
+            28 | 29 => format!("msgsnd(v, {}, \"{data}\") = {name}", 1 + b % 2),
+            30 => format!("msgrcv(v, 8, {}) = {name}", b % 3),
+            _ if b % 4 == 0 => format!("msgctl(v, IPC_RMID) = {name}"),
+            _ => format!("msgget(7, IPC_CREAT|0o600) = {name}"),
         }
     }
 }
 
 const EXIT: u8 = 23;
+/// How many there are to choose from.
+const CALLS: u8 = 32;
 
 /// The calls up to an exit: behind it none could be made.
 fn until_exit(calls: &[Call]) -> &[Call] {
@@ -207,10 +235,17 @@ fn check(text: &str, config: Config, seed: u64) -> Result<(), TestCaseError> {
     prop_assert_eq!(reduced.deadlocks, naive.deadlocks);
     let once = simulate(&program, config, seed).expect("the setup does not sleep");
     prop_assert!(naive.outcomes.contains_key(&once.run.outcome), "{text}");
-    prop_assert!(once == simulate(&program, config, seed).expect("as before"), "{text}");
+    prop_assert!(
+        once == simulate(&program, config, seed).expect("as before"),
+        "{text}"
+    );
     let again =
         replay(&program, config, &once.schedule).expect("what was simulated can be replayed");
-    prop_assert!(again == once.run, "{}\n{text}", once.schedule.show(&program));
+    prop_assert!(
+        again == once.run,
+        "{}\n{text}",
+        once.schedule.show(&program)
+    );
     Ok(())
 }
 

@@ -17,11 +17,10 @@
 //! other ways for them (regular files, `splice`, names of bytes as arguments), or more runs than there
 //! are tokens, is walked as it is.
 
-use super::footprint::is_known;
 use crate::kernel::Kernel;
 use crate::pipe::PAGE;
 use scenario::{
-    Arg, BadMemory, Data, DataBuilder, Gives, Kind, Pattern, Program, Stmt, Sys, Value,
+    Arg, BadMemory, Data, DataBuilder, Gives, Kind, Pattern, Program, Signal, Stmt, Sys, Value,
     constants::{O_CREAT, O_TMPFILE},
 };
 
@@ -167,17 +166,19 @@ fn params(stmt: &Stmt) -> impl Iterator<Item = (Kind, &Arg)> {
 /// Whether bytes take no other way than from the text to a pipe and from a pipe to a reader.
 fn is_plain(stmt: &Stmt) -> bool {
     use Sys::*;
-    let moves = matches!(
-        stmt.sys,
-        Splice
-            | Tee
-            | VmspliceOut
-            | VmspliceIn
-            | Sendfile
-            | SendfileAt
-            | CopyFileRange
-            | WritevCount
-    );
+    let plain = match stmt.sys {
+        Read | Write | Readv | Writev | ReadvCount | Preadv2 | Pwritev2 | Pread | Pwrite => true,
+        Pipe | Pipe2 | PipeBadArray | GetPipeSize | SetPipeSize | Close | CloseRange | Dup
+        | Dup2 | Dup3 | DupFd | DupFdCloexec | GetFd | SetFd | GetFl | SetFl | SetOwn | GetOwn
+        | SetSig | FcntlUnknown | Fionread | Fionbio | Fioasync | Fstat | Fchmod | Fchown
+        | Lseek | Ftruncate | Setrlimit => true,
+        Mkfifo | Mkfifoat | Mknod | Open | Unlink | Rename | Link | Symlink | Mkdir | Chmod
+        | Chown | Stat | Reopen | ReopenOf | Umask => true,
+        Setuid | Setgid | Seteuid | Setgroups | Poll => true,
+        Sigaction | Sigprocmask | Sigpending | Kill | Tgkill | Fork | Thread | Exit => true,
+        // Others take bytes elsewhere, or make some, or it is not known here that they do not.
+        _ => false,
+    };
     let makes_file = stmt.sys == Open
         && match stmt.args.get(1) {
             Some(Arg::Value(flags)) => flags
@@ -185,10 +186,28 @@ fn is_plain(stmt: &Stmt) -> bool {
                 .is_none_or(|n| n as u64 & (O_CREAT | O_TMPFILE) != 0),
             _ => true,
         };
-    is_known(stmt)
-        && !moves
+    plain
         && !makes_file
+        && !may_stop(stmt)
         && params(stmt).all(|(kind, arg)| !takes_bytes(kind) || !has_name(arg))
+}
+
+/// Whether a call sends, or lets the kernel send, a signal that stops: a stopped task holds what its
+/// call is to return.
+fn may_stop(stmt: &Stmt) -> bool {
+    let mut signals = params(stmt).filter(|(kind, _)| *kind == Kind::Signal);
+    let stop = [
+        Signal::SIGSTOP,
+        Signal::SIGTSTP,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+    ];
+    let stops = |n: i64| stop.iter().any(|s| i64::from(s.0) == n);
+    matches!(stmt.sys, Sys::Kill | Sys::Tgkill | Sys::SetSig)
+        && signals.any(|(_, arg)| match arg {
+            Arg::Value(v) => v.number().is_none_or(stops),
+            _ => true,
+        })
 }
 
 fn has_name(arg: &Arg) -> bool {

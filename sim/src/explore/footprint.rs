@@ -39,8 +39,12 @@ type Set = u64;
 const NAMES: Set = 1 << 63;
 /// The null device's description, which every process inherits.
 const NULL: Set = 1 << 62;
+/// The System V message queues, as one object.
+const MESSAGES_V: Set = 1 << 61;
+/// All that are no inode.
+const NOT_INODES: Set = NAMES | NULL | MESSAGES_V;
 /// So many inodes, descriptions and tasks can be told apart; with more there is no reduction.
-const MOST: usize = 62;
+const MOST: usize = 61;
 
 /// What calls name in the program's text.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +59,8 @@ struct Uses {
     tasks: Set,
     /// A path is resolved.
     names: bool,
+    /// System V message queues are used.
+    messages: bool,
     /// A descriptor of another process is looked up: anything may be behind it.
     anything: bool,
     /// What is done with SIGCHLD may change.
@@ -85,6 +91,7 @@ impl Uses {
                 _ => {}
             }
         }
+        uses.messages = on_messages(stmt.sys);
         uses.anything = stmt.sys == Sys::ReopenOf;
         uses.sigchld = match stmt.sys {
             Sys::Sigaction => {
@@ -106,6 +113,7 @@ impl Uses {
         self.any_fd |= other.any_fd;
         self.tasks |= other.tasks;
         self.names |= other.names;
+        self.messages |= other.messages;
         self.anything |= other.anything;
         self.sigchld |= other.sigchld;
     }
@@ -427,7 +435,14 @@ impl<'a> View<'a> {
             if let Some((_, rest)) = self.prints.calls[t].get(self.system.at(task)) {
                 unit.future |= self.touch(u, rest);
             }
-            let waits = self.reached(self.waits_for(task));
+            // What a sleeper waits for is what its call uses, by now or before.
+            let mut waits = self.reached(self.waits_for(task));
+            if let (State::Sleeping { .. }, Some((own, _))) = (
+                &self.k.task(task).state,
+                self.prints.calls[t].get(self.system.at(task)),
+            ) {
+                waits |= self.touch(u, own);
+            }
             unit.future |= waits;
             unit.focus |= waits;
             let mut mine = actions.iter().filter(|a| a.task == task).peekable();
@@ -463,7 +478,7 @@ impl<'a> View<'a> {
                 let thread = self.k.task(*t);
                 !thread.pending.is_empty() || thread.stopping || thread.told
             })
-            || members(touch.objects & !(NAMES | NULL)).any(|at| self.owners[at] >> u & 1 == 1);
+            || members(touch.objects & !NOT_INODES).any(|at| self.owners[at] >> u & 1 == 1);
         let stmt = self.prints.program.task(task).body.get(place);
         ends |= stmt.is_some_and(|s| writes(s.sys))
             && (unit.focus.objects | touch.objects) & self.broken != 0;
@@ -533,8 +548,11 @@ impl<'a> View<'a> {
         if uses.names {
             objects |= NAMES | self.named;
         }
+        if uses.messages {
+            objects |= MESSAGES_V;
+        }
         if uses.anything {
-            objects = Set::MAX >> (64 - self.k.inodes.len()) | NAMES | NULL;
+            objects = Set::MAX >> (64 - self.k.inodes.len()) | NOT_INODES;
         }
         let mut touch = self.reached(objects);
         for task in members(uses.tasks).take_while(|&t| t < self.prints.program.tasks.len()) {
@@ -545,7 +563,7 @@ impl<'a> View<'a> {
 
     /// Objects, with those who wait for them or are told of them.
     fn reached(&self, objects: Set) -> Touch {
-        let places = members(objects & !(NAMES | NULL));
+        let places = members(objects & !NOT_INODES);
         Touch {
             objects,
             units: places.fold(0, |all, at| all | self.waiting[at] | self.owners[at]),
@@ -583,10 +601,29 @@ impl<'a> View<'a> {
     }
 }
 
+/// Whether a call is one on System V message queues.
+fn on_messages(sys: Sys) -> bool {
+    use Sys::*;
+    matches!(
+        sys,
+        MsgGet
+            | MsgSend
+            | MsgReceive
+            | MsgStat
+            | MsgSet
+            | MsgRemove
+            | MsgStatSlot
+            | MsgStatAny
+            | MsgLimits
+            | MsgTotals
+            | MsgTimes
+            | MsgControlNumber
+    )
+}
+
 /// Whether what a call can touch is known here: what its descriptors, paths and tasks lead to, as
-/// [`Uses::of`] takes them, and nothing else. None of these makes bytes that neither a pipe nor a
-/// regular file holds, on which [`blind`](super::blind) rests.
-pub(super) fn is_known(stmt: &Stmt) -> bool {
+/// [`Uses::of`] takes them, and nothing else.
+fn is_known(stmt: &Stmt) -> bool {
     use Sys::*;
     match stmt.sys {
         Pipe | Pipe2 | PipeBadArray | GetPipeSize | SetPipeSize | Splice | Tee | VmspliceOut
@@ -603,6 +640,11 @@ pub(super) fn is_known(stmt: &Stmt) -> bool {
         Setuid | Setgid | Seteuid | Setgroups => true,
         Poll | Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => true,
         Fork | Thread | Exit => true,
+        MqOpen | MqOpenAttr | MqOpenRaw | MqUnlink | MqSend | MqTimedSend | MqTimedSendAt
+        | MqTimedSendFault | MqReceive | MqReceiveTo | MqTimedReceive | MqTimedReceiveAt
+        | MqTimedReceiveFault | MqGetattr | MqSetattr | MqSetattrTo | MqNotifyNone
+        | MqNotifySignal | MqNotifyNull | MqNotifyNumber | MqNotifyFault => true,
+        sys if on_messages(sys) => true,
         #[allow(unreachable_patterns)]
         _ => false,
     }
