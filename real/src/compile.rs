@@ -251,6 +251,11 @@ impl Call<'_> {
         self.bytes_in(&arg, LINE)
     }
 
+    /// Whether an argument is a buffer that faults.
+    pub fn is_bad_memory(&self, i: usize) -> bool {
+        matches!(self.args.get(i), Some(Arg::Value(Value::Memory(_))))
+    }
+
     fn bytes_in(&mut self, arg: &Arg, align: usize) -> Result<(Word, Word), Unsupported> {
         Ok(match arg {
             Arg::Value(Value::Data(d)) => (

@@ -19,12 +19,11 @@ pub(crate) fn pipe2(c: &mut Call) -> Result<Plan, Unsupported> {
 
 /// `pipe2(flags)` with an array that may be bad memory.
 pub(crate) fn pipe_to(c: &mut Call) -> Result<Plan, Unsupported> {
+    if !c.is_bad_memory(1) {
+        return pipe2(c);
+    }
     let (array, _) = c.bytes(1)?;
-    let plan = Plan::new(libc::SYS_pipe2, [array, c.word(0)?]);
-    Ok(match array {
-        Word::Const(at) => plan.gives(Decode::FdPair(at as usize)),
-        _ => plan,
-    })
+    Ok(Plan::new(libc::SYS_pipe2, [array, c.word(0)?]))
 }
 
 /// `splice(from, NULL, to, NULL, len, flags)`.
