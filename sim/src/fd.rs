@@ -195,7 +195,7 @@ fn set_status(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> O
     cx.cite(FD_002);
     cx.cite(FD_003);
     if flags & O_NOATIME != 0 && f.flags & O_NOATIME == 0 {
-        let me = k.process_of(task).credentials;
+        let me = k.task(task).credentials;
         let owner = match f.kind {
             FileKind::Pipe(i)
             | FileKind::Regular(i)
@@ -365,6 +365,11 @@ fn pipe_file_call(
             Ok(Value::Int(4096))
         }
         Sys::FstatTimes => {
+            // Asking sets the times, which is for the owner and the privileged.
+            let me = k.task(task).credentials;
+            if !me.privileged() && me.euid != k.inodes.get(pipe).uid {
+                return Err(Errno::EPERM);
+            }
             cx.cite(if named { FIFO_019 } else { PIPE_020 });
             let times = k.inodes.get_mut(pipe).ask_times();
             Ok(times)
@@ -440,7 +445,7 @@ pub(crate) fn status(k: &Kernel, inode: ObjId) -> Value {
 
 /// `chmod` and `fchmod`: for the owner and the privileged.
 pub(crate) fn change_mode(k: &mut Kernel, task: TaskId, inode: ObjId, mode: u32) -> Outcome {
-    let me = k.process_of(task).credentials;
+    let me = k.task(task).credentials;
     let i = k.inodes.get_mut(inode);
     if !me.privileged() && me.euid != i.uid {
         return Err(Errno::EPERM);
@@ -457,7 +462,7 @@ pub(crate) fn change_owner(
     uid: i64,
     gid: i64,
 ) -> Outcome {
-    let me = k.process_of(task).credentials;
+    let me = k.task(task).credentials;
     let i = k.inodes.get_mut(inode);
     let same_uid = uid == -1 || uid == i64::from(i.uid) && me.euid == i.uid;
     let own_gid = gid == -1 || me.euid == i.uid && gid == i64::from(me.gid);
