@@ -466,7 +466,7 @@ pub(crate) fn change_owner(
     let i = k.inodes.get_mut(inode);
     let same_uid = uid == -1 || uid == i64::from(i.uid) && me.euid == i.uid;
     let own_gid = gid == -1 || me.euid == i.uid && gid == i64::from(me.gid);
-    if !me.privileged() && !(same_uid && own_gid) {
+    if !(me.privileged() || same_uid && own_gid) {
         return Err(Errno::EPERM);
     }
     if uid >= 0 {

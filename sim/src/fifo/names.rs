@@ -4,10 +4,9 @@
 //! to it.
 
 use crate::clause::*;
-use crate::fd::{change_mode, change_owner, status};
-use crate::kernel::{Credentials, Cx, FileKind, Invocation, Kernel, ObjId};
+use crate::kernel::{Credentials, Cx, Kernel, ObjId};
 use crate::pipe::Pipe;
-use scenario::{Bits, Data, Errno, Sys, TaskId, Value, constants::*};
+use scenario::{Data, Errno, TaskId, Value, constants::*};
 use std::collections::BTreeMap;
 
 /// The longest name of a directory entry, in bytes.

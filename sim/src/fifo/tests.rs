@@ -1,6 +1,5 @@
 //! The rendezvous, told call by call, and the small name space.
 
-use super::*;
 use crate::kernel::{Config, Cx, Invocation, Kernel, ObjId, Seen, State};
 use scenario::{Errno, Signal, Sys, TaskId, Value, constants::*};
 

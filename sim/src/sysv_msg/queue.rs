@@ -175,7 +175,7 @@ impl Queue {
 
     /// Whether a message of so many bytes fits.
     pub fn fits(&self, len: u64) -> bool {
-        self.bytes + len <= self.limit && self.messages.len() as u64 + 1 <= self.limit
+        self.bytes + len <= self.limit && (self.messages.len() as u64) < self.limit
     }
 
     /// Appends a message.
