@@ -181,7 +181,7 @@ impl Plan {
 }
 
 /// The tasks that a signal may reach while they run their own code: those that somebody sends
-/// one to, those that `O_ASYNC` may tell, and those whose children end.
+/// one to, those that `O_ASYNC` or a message queue may tell, and those whose children end.
 fn interrupted(program: &Program) -> Vec<TaskId> {
     let leader = |mut task: TaskId| {
         while let TaskKind::Thread(of) = program.task(task).kind {
@@ -205,7 +205,8 @@ fn interrupted(program: &Program) -> Vec<TaskId> {
                     }
                     _ => processes.extend(program.task_ids()),
                 },
-                Sys::Fork => {
+                // The parent is told of its child's end, and who registers at a queue of a message.
+                Sys::Fork | Sys::MqNotifySignal | Sys::MqNotifyNumber => {
                     processes.insert(leader(task));
                 }
                 _ => {}

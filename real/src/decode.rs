@@ -112,7 +112,10 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
             }
             Decode::QueueAttributes(at) => {
                 let [flags, most, size, count] = *(*at as *const [i64; 4]);
-                let mut list = vec![Value::Bits(Bits::Open, flags as u64)];
+                let mut list = vec![match flags {
+                    0 => Value::Int(0),
+                    flags => Value::Bits(Bits::Open, flags as u64),
+                }];
                 list.extend([most, size, count].map(Value::Int));
                 Value::List(list)
             }
@@ -182,7 +185,11 @@ fn stat(s: &libc::stat) -> Value {
         Value::Bits(Bits::FileType, u64::from(s.st_mode & libc::S_IFMT)),
         Value::Bits(Bits::Mode, u64::from(s.st_mode & 0o7777)),
         Value::Int(s.st_nlink as i64),
-        Value::Int(s.st_size),
+        // That of a directory is each file system's own affair.
+        Value::Int(match s.st_mode & libc::S_IFMT {
+            libc::S_IFDIR => 0,
+            _ => s.st_size,
+        }),
         Value::Int(i64::from(s.st_uid)),
         Value::Int(i64::from(s.st_gid)),
         Value::Symbol(Class::Inode, hash),

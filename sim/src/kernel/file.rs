@@ -153,6 +153,9 @@ impl Kernel {
             FileKind::Queue(queue) => {
                 self.files.remove(file);
                 self.drop_unused_queue(queue);
+                if self.queues.find(queue).is_none() {
+                    cx.cite(MQ_099);
+                }
             }
             FileKind::Null => self.files.remove(file),
         }

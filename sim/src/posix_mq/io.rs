@@ -126,6 +126,17 @@ pub(super) fn queue_of(
     }
 }
 
+/// Whoever has the queue open may use it, whatever has become of its mode.
+fn cite_permission(k: &Kernel, task: TaskId, queue: ObjId, want: u32, cx: &mut Cx) {
+    if !k
+        .inodes
+        .get(queue)
+        .permits(k.task(task).credentials, want)
+    {
+        cx.cite(MQ_027);
+    }
+}
+
 /// `mq_send` and its kin.
 pub(crate) fn begin_send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Progress {
     match prepare_send(k, task, call, cx) {
@@ -155,6 +166,7 @@ fn prepare_send(
         cx.cite(MQ_032);
         return Err(Errno::EBADF);
     }
+    cite_permission(k, task, queue, 2, cx);
     let source = Buffer::of(call.args.get(1));
     if source.count > k.queues.get(queue).size as u64 {
         cx.cite(MQ_046);
@@ -199,6 +211,7 @@ fn prepare_receive(
         cx.cite(MQ_032);
         return Err(Errno::EBADF);
     }
+    cite_permission(k, task, queue, 4, cx);
     let room = Room::of(call.args.get(1));
     if room.count < k.queues.get(queue).size as u64 {
         cx.cite(MQ_050);
@@ -311,6 +324,12 @@ impl Kernel {
         }
         let q = self.queues.get(queue);
         cx.cite(if q.is_empty() { MQ_049 } else { MQ_054 });
+        if q.messages()
+            .first()
+            .is_some_and(|m| m.priority == message.priority)
+        {
+            cx.cite(MQ_055);
+        }
         if self.inodes.get(queue).links == 0 {
             cx.cite(MQ_097);
         }
@@ -395,7 +414,7 @@ impl Kernel {
                 cx.cite(MQ_088);
             } else {
                 cx.cite(MQ_084);
-                let (from, to) = (self.process_of(sender), self.process(told.process));
+                let (from, to) = (self.task(sender), self.task(told.process));
                 if !from.credentials.privileged() && from.credentials.euid != to.credentials.euid {
                     cx.cite(MQ_085);
                 }

@@ -183,7 +183,7 @@ fn existing(
         cx.cite(MQ_023);
         Errno::EINVAL
     })?;
-    let (inode, me) = (k.inodes.get(queue), k.process_of(task).credentials);
+    let (inode, me) = (k.inodes.get(queue), k.task(task).credentials);
     cx.cite(MQ_025);
     if inode.mode != 0o600 {
         cx.cite(MQ_029);
@@ -208,8 +208,7 @@ fn create(
     call: &Invocation,
     cx: &mut Cx,
 ) -> Result<ObjId, Errno> {
-    let process = k.process_of(task);
-    let (me, limit) = (process.credentials, process.queue_limit);
+    let (me, limit) = (k.task(task).credentials, k.process_of(task).queue_limit);
     // Workers run without CAP_SYS_RESOURCE.
     if k.queues.len() >= QUEUES {
         cx.cite(MQ_017);
@@ -274,7 +273,7 @@ fn unlink(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Outco
         cx.cite(MQ_097);
         return Err(Errno::ENOENT);
     };
-    let me = k.process_of(task).credentials;
+    let me = k.task(task).credentials;
     cx.cite(MQ_028);
     // The directory belongs to user 0, is open to all, and sticky.
     if !me.privileged() && me.euid != k.inodes.get(queue).uid {
@@ -292,7 +291,10 @@ fn attributes(k: &Kernel, file: ObjId, queue: ObjId) -> Value {
     let q = k.queues.get(queue);
     let flags = k.files.get(file).flags & O_NONBLOCK;
     Value::List(vec![
-        Value::Bits(Bits::Open, flags),
+        match flags {
+            0 => Value::Int(0),
+            flags => Value::Bits(Bits::Open, flags),
+        },
         Value::Int(q.most as i64),
         Value::Int(q.size as i64),
         Value::Int(q.messages().len() as i64),

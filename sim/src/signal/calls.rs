@@ -130,8 +130,8 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     let alone = call.sys == Sys::Tgkill;
     let signal = number(call, 1).inspect_err(|_| cx.cite(SIG_059))?;
     let (from, to) = (
-        k.process_of(task).credentials,
-        k.process(leader).credentials,
+        k.task(task).credentials,
+        k.task(target).credentials,
     );
     // The saved user id is always the real one here: only a privileged setuid changes either. All
     // processes of a run are of one session.
@@ -218,6 +218,9 @@ fn cite_after(k: &Kernel, target: TaskId, signal: Signal, sent: Sent, cx: &mut C
             State::Sleeping {
                 op: Op::Open(_), ..
             } => cx.cite(FIFO_036),
+            State::Sleeping {
+                op: Op::Message(_), ..
+            } => cx.cite(MQ_110),
             _ => cx.cite(PIPE_105),
         }
     };
