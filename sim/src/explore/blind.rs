@@ -18,14 +18,17 @@
 //! are tokens, is walked as it is.
 
 use crate::kernel::Kernel;
-use crate::pipe::PAGE;
+use crate::pipe::{PAGE, Pipe};
 use scenario::{
-    Arg, BadMemory, Data, DataBuilder, Gives, Kind, Pattern, Program, Signal, Stmt, Sys, Value,
+    Arg, BadMemory, Data, DataBuilder, Gives, Kind, Pattern, Program, Run, Signal, Stmt, Sys,
+    Value,
     constants::{O_CREAT, O_TMPFILE},
 };
 
 /// Tokens from here on stand for places in pipes, those below for runs of the text.
 const PLACES: u8 = 128;
+/// Runs of up to so many bytes are taken apart.
+const SHORT: u32 = 8;
 
 /// How bytes are treated.
 pub(super) enum Blindness {
@@ -49,6 +52,9 @@ impl Blindness {
             return Blindness::None;
         }
         let looked_at = stmts().any(looks_at_bytes);
+        if looked_at && !has_two_bytes(program) {
+            return Blindness::None;
+        }
         if looked_at && stmts().map(places).sum::<usize>() >= usize::from(PLACES) {
             return Blindness::None;
         }
@@ -77,16 +83,22 @@ impl Blindness {
         let mut former = Vec::new();
         let mut moved = false;
         for pipe in kernel.pipes.iter_mut() {
-            let from = former.len();
+            let mut named = true;
             for run in pipe.ring.slots().iter().flat_map(|s| s.data.runs()) {
-                moved |= run.byte != place(former.len());
-                former.push(run.byte);
+                let pieces = pieces(run);
+                named &= run.byte == place(former.len()) && pieces == 1;
+                former.extend(std::iter::repeat_n(run.byte, pieces));
             }
-            if (from..former.len()).any(|at| former[at] != place(at)) {
-                let mut at = from;
-                pipe.make_mut().ring.relabel(|| {
-                    at += 1;
-                    place(at - 1)
+            moved |= !named;
+            if !named {
+                let first = former.len() - self.places_in(pipe);
+                let mut at = first;
+                pipe.make_mut().ring.relabel(|run, data| {
+                    let pieces = pieces(run);
+                    for _ in 0..pieces {
+                        data.push(place(at), run.len / pieces as u32);
+                        at += 1;
+                    }
                 });
             }
         }
@@ -95,12 +107,15 @@ impl Blindness {
 
     /// How many tokens the pipes hold.
     pub fn places(&self, kernel: &Kernel) -> usize {
-        let Blindness::Tokens(_) = self else {
-            return 0;
-        };
-        let rings = kernel.pipes.iter().map(|(_, pipe)| &pipe.ring);
-        let slots = rings.flat_map(|ring| ring.slots());
-        slots.map(|slot| slot.data.runs().len()).sum()
+        match self {
+            Blindness::Tokens(_) => kernel.pipes.iter().map(|(_, p)| self.places_in(p)).sum(),
+            Blindness::None | Blindness::Full => 0,
+        }
+    }
+
+    fn places_in(&self, pipe: &Pipe) -> usize {
+        let runs = pipe.ring.slots().iter().flat_map(|slot| slot.data.runs());
+        runs.map(pieces).sum()
     }
 
     /// The byte that a token stands for.
@@ -121,6 +136,30 @@ impl Blindness {
             _ => value.clone(),
         }
     }
+}
+
+/// Of how many tokens a run is made. Short runs are one token a byte, so that it makes no difference
+/// by how many writes their bytes came.
+fn pieces(run: &Run) -> usize {
+    match run.len {
+        len if len <= SHORT => len as usize,
+        _ => 1,
+    }
+}
+
+/// Whether a program writes different bytes at all.
+fn has_two_bytes(program: &mut Program) -> bool {
+    let mut first = None;
+    let mut two = false;
+    for stmt in program.tasks.iter_mut().flat_map(|t| &mut t.body) {
+        for arg in &mut stmt.args {
+            blind(arg, &mut |byte| {
+                two |= *first.get_or_insert(byte) != byte;
+                byte
+            });
+        }
+    }
+    two
 }
 
 fn place(at: usize) -> u8 {
@@ -236,7 +275,11 @@ fn places(stmt: &Stmt) -> usize {
     fn of(value: &Value) -> usize {
         match value {
             Value::Data(data) | Value::Memory(BadMemory { valid: data, .. }) => {
-                2 * (data.runs().len() + data.len() / PAGE + 1)
+                let pieces = |run: &Run| match run.len {
+                    len if len <= SHORT => len as usize,
+                    len => SHORT as usize * (len as usize / PAGE + 2),
+                };
+                data.runs().iter().map(pieces).sum()
             }
             Value::List(items) => items.iter().map(of).sum(),
             _ => 0,

@@ -16,7 +16,7 @@
 
 use crate::clause::*;
 use crate::kernel::Clauses;
-use scenario::{Data, DataBuilder};
+use scenario::{Data, DataBuilder, Run};
 use std::collections::VecDeque;
 
 /// Bytes a slot holds; the page size.
@@ -265,13 +265,11 @@ impl Ring {
         }
     }
 
-    /// Replaces the byte of each run.
-    pub(crate) fn relabel(&mut self, mut byte: impl FnMut() -> u8) {
+    /// Replaces each run by what `run` makes of it, which must be as long.
+    pub(crate) fn relabel(&mut self, mut run: impl FnMut(&Run, &mut DataBuilder)) {
         for slot in &mut self.slots {
             let mut data = DataBuilder::default();
-            for run in slot.data.runs() {
-                data.push(byte(), run.len);
-            }
+            slot.data.runs().iter().for_each(|r| run(r, &mut data));
             slot.data = data.finish();
         }
     }
