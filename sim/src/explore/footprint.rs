@@ -24,7 +24,7 @@
 //! and it cannot while the other side of the comparison holds one too.
 
 use crate::System;
-use crate::kernel::{Kernel, ObjId, Process, State};
+use crate::kernel::{Kernel, ObjId, Op, Process, State};
 use crate::pipe::{DEFAULT_SLOTS, PAGE, USER_SLOTS};
 use crate::posix_mq::{CHARGE_LIMIT, MESSAGES, QUEUES, Queue, SIZE};
 use crate::signal::Disposition;
@@ -564,15 +564,19 @@ impl<'a> View<'a> {
     /// Objects, with those who wait for them or are told of them.
     fn reached(&self, objects: Set) -> Touch {
         let places = members(objects & !NOT_INODES);
-        Touch {
-            objects,
-            units: places.fold(0, |all, at| all | self.waiting[at] | self.owners[at]),
+        let mut units = places.fold(0, |all, at| all | self.waiting[at] | self.owners[at]);
+        if objects & MESSAGES_V != 0 {
+            let tasks = (1..self.prints.program.tasks.len()).map(|t| TaskId(t as u16));
+            let sleepers = tasks.filter(|&t| sleeps_on_messages(self.k, t));
+            units |= sleepers.fold(0, |all, t| all | self.unit(t));
         }
+        Touch { objects, units }
     }
 
     /// The objects that a task waits for.
     fn waits_for(&self, task: TaskId) -> Set {
         match &self.k.task(task).state {
+            _ if sleeps_on_messages(self.k, task) => MESSAGES_V,
             State::Sleeping { op, .. } => {
                 let inodes = op.inodes(self.k);
                 inodes.iter().fold(0, |all, i| all | self.object(*i))
@@ -669,6 +673,17 @@ fn may_exhaust_queues(program: &Program) -> bool {
     opens().count() > QUEUES
         || opens().map(charge).fold(0, u64::saturating_add) > CHARGE_LIMIT
         || opens().count() > 0 && stmts().any(|s| s.sys == Sys::Setrlimit)
+}
+
+/// Whether the task sleeps in a send or a receive on a System V queue.
+fn sleeps_on_messages(k: &Kernel, task: TaskId) -> bool {
+    matches!(
+        k.task(task).state,
+        State::Sleeping {
+            op: Op::MsgSend(_) | Op::MsgReceive(_),
+            ..
+        }
+    )
 }
 
 /// Whether a call may write to a pipe.
