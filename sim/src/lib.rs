@@ -27,7 +27,6 @@ pub mod posix_mq;
 pub mod process;
 pub mod quiet;
 pub mod signal;
-pub mod sysv_msg;
 pub mod simulate;
 mod system;
 pub mod sysv_msg;

@@ -4,7 +4,6 @@ use super::{Cx, Kernel, ObjId};
 use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
-use crate::sysv_msg::{ReceiveOp, SendOp};
 use crate::posix_mq::{self, MessageOp};
 use crate::sysv_msg::{ReceiveOp, SendOp};
 use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
@@ -68,10 +67,6 @@ pub enum Op {
     Move(MoveOp),
     /// `poll` waits for an event.
     Poll(PollOp),
-    /// `msgsnd` waits for room in the queue.
-    MsgSend(SendOp),
-    /// `msgrcv` waits for a message.
-    MsgReceive(ReceiveOp),
     /// A send or a receive waits at a message queue.
     Message(MessageOp),
     /// `msgsnd` waits for room in the queue.
@@ -200,8 +195,6 @@ pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Prog
         Op::Open(op) => op.advance(k, task, cx),
         Op::Move(op) => op.advance(k, task, cx),
         Op::Poll(op) => op.advance(k, task, cx),
-        Op::MsgSend(op) => op.advance(k, task, cx),
-        Op::MsgReceive(op) => op.advance(k, task, cx),
         Op::Message(op) => op.advance(k, task, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
@@ -216,8 +209,6 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Open(op) => op.abandon(k, task, cx),
         Op::Move(op) => op.abandon(k, task, cx),
         Op::Poll(op) => op.abandon(k, task, cx),
-        Op::MsgSend(op) => op.abandon(k, task, cx),
-        Op::MsgReceive(op) => op.abandon(k, task, cx),
         Op::Message(op) => op.abandon(k, task, cx),
         Op::MsgSend(op) => op.abandon(k, task, cx),
         Op::MsgReceive(op) => op.abandon(k, task, cx),
