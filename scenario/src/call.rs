@@ -275,7 +275,7 @@ calls! {
     SyncFileRange = sync_file_range(fd: Fd, offset: Int, len: Int) -> Nothing, "sync_file_range(2)", "Flushes a range.";
     Fadvise = posix_fadvise(fd: Fd, offset: Int, len: Int) -> Nothing, "posix_fadvise(2)", "Announces normal access.";
     Mmap = mmap(fd: Fd, prot: Bits Prot, flags: Bits Map) -> Nothing, "mmap(2)", "Maps one page (and unmaps it again).";
-    Fstat = fstat(fd: Fd) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode].";
+    Fstat = fstat(fd: Fd) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode]; a directory's size counts as 0.";
     FstatBlock = fstat_blksize(fd: Fd) -> Int, "stat(2)", "The preferred block size that `fstat` reports.";
     FstatTimes = fstat_times(fd: Fd) -> List, "stat(2)", "[a, m]: whether access and modification time moved since they were last asked for, each 0 or 1. Asking sets both to the epoch, so that no clock granularity matters; the first ask of a file only does that and gives [0, 0].";
     Fchmod = fchmod(fd: Fd, mode: Bits Mode) -> Nothing, "chmod(2)", "Changes the mode.";
@@ -294,7 +294,7 @@ calls! {
     Mkdir = mkdir(path: Path, mode: Bits Mode) -> Nothing, "mkdir(2)", "Makes a directory.";
     Chmod = chmod(path: Path, mode: Bits Mode) -> Nothing, "chmod(2)", "Changes the mode.";
     Chown = chown(path: Path, uid: Int, gid: Int) -> Nothing, "chown(2)", "Changes the owner.";
-    Stat = stat(path: Path) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode].";
+    Stat = stat(path: Path) -> List, "stat(2)", "[type, mode, links, size, uid, gid, inode]; a directory's size counts as 0.";
     Truncate = truncate(path: Path, len: Int) -> Nothing, "truncate(2)", "Sets the size.";
     Reopen = open_fd(fd: Fd, flags: Bits Open) -> Fd, "proc_pid_fd(5)", "Opens a descriptor's file anew through /proc/self/fd.";
     ReopenOf = open_fd_of(task: Task, fd: Fd, flags: Bits Open) -> Fd, "proc_pid_fd(5)", "Opens another process's descriptor anew through /proc/PID/fd.";

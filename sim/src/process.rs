@@ -31,7 +31,7 @@ pub(crate) fn credentials(
     _cx: &mut Cx,
 ) -> Result<Value, Errno> {
     let id = call.int(0) as u32;
-    let credentials = &mut k.process_mut(task).credentials;
+    let credentials = &mut k.task_mut(task).credentials;
     let privileged = credentials.privileged();
     match call.sys {
         Sys::Setuid => {

@@ -1,4 +1,4 @@
-//! A small name space: inodes, directories, path resolution, and the calls on names.
+//! A small name space: inodes, directories, path resolution.
 //!
 //! A run starts in an empty directory of its own, which every process can write; names are relative
 //! to it.
@@ -59,12 +59,17 @@ pub enum Content {
 
 impl Inode {
     fn new(content: Content, mode: u32, uid: u32, gid: u32) -> Inode {
+        // A directory also has its own `.`.
+        let links = match content {
+            Content::Directory { .. } => 2,
+            _ => 1,
+        };
         Inode {
             content,
             mode,
             uid,
             gid,
-            links: 1,
+            links,
             times: None,
         }
     }
@@ -72,15 +77,8 @@ impl Inode {
     /// The run's own directory.
     pub fn root() -> Inode {
         let entries = BTreeMap::new();
-        Inode::new(
-            Content::Directory {
-                entries,
-                parent: None,
-            },
-            0o777,
-            0,
-            0,
-        )
+        let parent = None;
+        Inode::new(Content::Directory { entries, parent }, 0o777, 0, 0)
     }
 
     /// The inode of an anonymous pipe (PIPE-017).
@@ -145,7 +143,7 @@ impl Inode {
         Value::List(moved.map(|m| Value::Int(i64::from(m))).to_vec())
     }
 
-    fn entries(&self) -> Result<&BTreeMap<String, ObjId>, Errno> {
+    pub(super) fn entries(&self) -> Result<&BTreeMap<String, ObjId>, Errno> {
         match &self.content {
             Content::Directory { entries, .. } => Ok(entries),
             _ => Err(Errno::ENOTDIR),
@@ -168,6 +166,17 @@ impl Inode {
     }
 }
 
+/// What becomes of a symbolic link at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastLink {
+    /// It is followed.
+    Follow,
+    /// It is followed if a slash stands behind it.
+    IfSlash,
+    /// It is what the path names.
+    Stay,
+}
+
 /// Where a path leads.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
@@ -181,14 +190,21 @@ pub(super) struct Found {
     pub slash: bool,
 }
 
+impl Found {
+    /// Whether the last component is `.` or `..`, or the path is `/`.
+    pub fn is_dotted(&self) -> bool {
+        matches!(self.name.as_str(), "." | "..")
+    }
+}
+
 impl Kernel {
-    /// Resolves a path; the last component is followed if it is a symbolic link and `follow`.
+    /// Resolves a path.
     pub(super) fn resolve(
         &self,
         task: TaskId,
         start: ObjId,
         path: &str,
-        follow: bool,
+        last_link: LastLink,
         links: &mut usize,
     ) -> Result<Found, Errno> {
         if path.is_empty() {
@@ -197,7 +213,7 @@ impl Kernel {
         if path.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        let who = self.process_of(task).credentials;
+        let who = self.task(task).credentials;
         let mut dir = start;
         if path.starts_with('/') {
             while let Content::Directory {
@@ -225,13 +241,15 @@ impl Kernel {
         let inode = self.step(dir, last, who)?;
         let name = (*last).to_string();
         match inode.map(|i| (i, &self.inodes.get(i).content)) {
-            Some((_, Content::Symlink(target))) if follow || slash => {
+            Some((_, Content::Symlink(target)))
+                if last_link == LastLink::Follow || slash && last_link == LastLink::IfSlash =>
+            {
                 *links += 1;
                 if *links > LINKS_MAX {
                     return Err(Errno::ELOOP);
                 }
                 let target = target.clone();
-                let found = self.resolve(task, dir, &target, true, links)?;
+                let found = self.resolve(task, dir, &target, LastLink::Follow, links)?;
                 Ok(Found {
                     slash: found.slash || slash,
                     ..found
@@ -276,7 +294,7 @@ impl Kernel {
         if *links > LINKS_MAX {
             return Err(Errno::ELOOP);
         }
-        self.resolve(task, dir, target, true, links)?
+        self.resolve(task, dir, target, LastLink::Follow, links)?
             .inode
             .ok_or(Errno::ENOENT)
     }
@@ -284,7 +302,7 @@ impl Kernel {
     /// What a path names.
     pub(super) fn lookup(&self, task: TaskId, path: &str) -> Result<ObjId, Errno> {
         let start = self.process_of(task).cwd;
-        let found = self.resolve(task, start, path, true, &mut 0)?;
+        let found = self.resolve(task, start, path, LastLink::Follow, &mut 0)?;
         let inode = found.inode.ok_or(Errno::ENOENT)?;
         if found.slash {
             self.inodes.get(inode).entries()?;
@@ -302,7 +320,7 @@ impl Kernel {
         cx: &mut Cx,
     ) -> Result<ObjId, Errno> {
         let process = self.process_of(task);
-        let who = process.credentials;
+        let who = self.task(task).credentials;
         let dir = self.inodes.get(found.dir);
         if !dir.permits(who, 3) {
             return Err(Errno::EACCES);
@@ -327,22 +345,38 @@ impl Kernel {
         self.inodes
             .insert(id, Inode::new(content, mode, who.euid, gid));
         self.link(found, id);
+        if is_dir {
+            // Its `..`.
+            self.inodes.get_mut(found.dir).links += 1;
+        }
         Ok(id)
     }
 
-    fn link(&mut self, found: &Found, inode: ObjId) {
+    /// Enters a name.
+    pub(super) fn link(&mut self, found: &Found, inode: ObjId) {
         if let Content::Directory { entries, .. } = &mut self.inodes.get_mut(found.dir).content {
             entries.insert(found.name.clone(), inode);
         }
     }
 
-    fn unlink(&mut self, dir: ObjId, name: &str) {
-        let mut gone = None;
-        if let Content::Directory { entries, .. } = &mut self.inodes.get_mut(dir).content {
-            gone = entries.remove(name);
+    /// Takes an entry out of a directory.
+    pub(super) fn take_name(&mut self, dir: ObjId, name: &str) -> Option<ObjId> {
+        match &mut self.inodes.get_mut(dir).content {
+            Content::Directory { entries, .. } => entries.remove(name),
+            _ => None,
         }
+    }
+
+    /// Takes a name away, and what it named with it if it was the last.
+    pub(super) fn unlink(&mut self, dir: ObjId, name: &str) {
+        let gone = self.take_name(dir, name);
         if let Some(inode) = gone {
-            self.inodes.get_mut(inode).links -= 1;
+            let i = self.inodes.get_mut(inode);
+            i.links -= 1;
+            if let Content::Directory { .. } = i.content {
+                i.links = 0;
+                self.inodes.get_mut(dir).links -= 1;
+            }
             self.drop_unused_inode(inode);
         }
     }
@@ -351,8 +385,8 @@ impl Kernel {
     pub(crate) fn touch(&mut self, pipe: ObjId, written: bool) {
         let inode = self.inodes.get(pipe);
         // Those of an anonymous pipe stay (PIPE-020).
-        let moves = inode.content == Content::Fifo
-            && inode.times.is_some_and(|t| !t[usize::from(written)]);
+        let moves =
+            inode.content == Content::Fifo && inode.times.is_some_and(|t| !t[usize::from(written)]);
         if moves && let Some(times) = &mut self.inodes.get_mut(pipe).times {
             times[usize::from(written)] = true;
         }
@@ -370,7 +404,7 @@ impl Kernel {
     }
 
     /// Losing a name is nothing to those who sleep in an open of the FIFO.
-    fn cite_sleeping_openers(&self, inode: ObjId, cx: &mut Cx) {
+    pub(super) fn cite_sleeping_openers(&self, inode: ObjId, cx: &mut Cx) {
         if self
             .pipes
             .find(inode)
@@ -381,8 +415,13 @@ impl Kernel {
     }
 
     /// Whether these credentials may take a name out of the directory.
-    fn may_remove(&self, task: TaskId, found: &Found, inode: ObjId) -> Result<(), Errno> {
-        let who = self.process_of(task).credentials;
+    pub(super) fn may_remove(
+        &self,
+        task: TaskId,
+        found: &Found,
+        inode: ObjId,
+    ) -> Result<(), Errno> {
+        let who = self.task(task).credentials;
         let dir = self.inodes.get(found.dir);
         if !dir.permits(who, 3) {
             return Err(Errno::EACCES);
@@ -393,227 +432,4 @@ impl Kernel {
         }
         Ok(())
     }
-}
-
-/// Calls on names.
-pub(crate) fn name_call(
-    k: &mut Kernel,
-    task: TaskId,
-    call: &Invocation,
-    cx: &mut Cx,
-) -> Result<Value, Errno> {
-    let cwd = k.process_of(task).cwd;
-    let path = call.path(0);
-    match call.sys {
-        Sys::Mkfifo => make_fifo(k, task, cwd, path, call.bits(1) as u32, cx),
-        Sys::Mknod => {
-            // The device number means nothing for a FIFO.
-            cx.cite(FIFO_003);
-            make_fifo(k, task, cwd, path, call.bits(1) as u32, cx)
-        }
-        Sys::Mkfifoat => {
-            cx.cite(FIFO_011);
-            let path = call.path(1);
-            let start = if path.starts_with('/') {
-                cwd
-            } else {
-                match k.files.get(k.file_of(task, call.int(0))?).kind {
-                    FileKind::Directory(dir) => dir,
-                    FileKind::Path(inode) => {
-                        k.inodes.get(inode).entries()?;
-                        inode
-                    }
-                    _ => return Err(Errno::ENOTDIR),
-                }
-            };
-            make_fifo(k, task, start, path, call.bits(2) as u32, cx)
-        }
-        Sys::Mkdir => {
-            let found = k.resolve(task, cwd, path, false, &mut 0)?;
-            if found.inode.is_some() {
-                return Err(Errno::EEXIST);
-            }
-            let content = Content::Directory {
-                entries: BTreeMap::new(),
-                parent: Some(found.dir),
-            };
-            k.add_inode(task, &found, content, call.bits(1) as u32 & 0o1777, cx)?;
-            Ok(Value::ZERO)
-        }
-        Sys::Symlink => {
-            if path.is_empty() {
-                return Err(Errno::ENOENT);
-            }
-            let found = k.resolve(task, cwd, call.path(1), false, &mut 0)?;
-            if found.inode.is_some() {
-                return Err(Errno::EEXIST);
-            }
-            if found.slash {
-                return Err(Errno::ENOENT);
-            }
-            k.add_inode(task, &found, Content::Symlink(path.into()), 0o777, cx)?;
-            Ok(Value::ZERO)
-        }
-        Sys::Link => {
-            let old = k
-                .resolve(task, cwd, path, false, &mut 0)?
-                .inode
-                .ok_or(Errno::ENOENT)?;
-            let found = k.resolve(task, cwd, call.path(1), false, &mut 0)?;
-            if found.inode.is_some() {
-                return Err(Errno::EEXIST);
-            }
-            let who = k.process_of(task).credentials;
-            if !k.inodes.get(found.dir).permits(who, 3) {
-                return Err(Errno::EACCES);
-            }
-            if k.inodes.get(old).entries().is_ok() {
-                return Err(Errno::EPERM);
-            }
-            k.inodes.get_mut(old).links += 1;
-            k.link(&found, old);
-            cx.cite(FIFO_012);
-            Ok(Value::ZERO)
-        }
-        Sys::Unlink => {
-            let found = k.resolve(task, cwd, path, false, &mut 0)?;
-            let inode = found.inode.ok_or(Errno::ENOENT)?;
-            if found.slash {
-                k.inodes.get(inode).entries()?;
-            }
-            k.may_remove(task, &found, inode)?;
-            if k.inodes.get(inode).entries().is_ok() {
-                return Err(Errno::EISDIR);
-            }
-            if k.pipes.find(inode).is_some() {
-                cx.cite(FIFO_016);
-            }
-            k.cite_sleeping_openers(inode, cx);
-            k.unlink(found.dir, &found.name);
-            Ok(Value::ZERO)
-        }
-        Sys::Rename => {
-            let from = k.resolve(task, cwd, path, false, &mut 0)?;
-            let inode = from.inode.ok_or(Errno::ENOENT)?;
-            let to = k.resolve(task, cwd, call.path(1), false, &mut 0)?;
-            k.may_remove(task, &from, inode)?;
-            if to.inode == Some(inode) {
-                return Ok(Value::ZERO);
-            }
-            let is_dir = |i: ObjId| k.inodes.get(i).entries().is_ok();
-            if let Some(old) = to.inode {
-                k.may_remove(task, &to, old)?;
-                match (is_dir(inode), is_dir(old)) {
-                    (true, false) => return Err(Errno::ENOTDIR),
-                    (false, true) => return Err(Errno::EISDIR),
-                    (true, true) if !k.inodes.get(old).entries()?.is_empty() => {
-                        return Err(Errno::ENOTEMPTY);
-                    }
-                    _ => {}
-                }
-            } else if !k
-                .inodes
-                .get(to.dir)
-                .permits(k.process_of(task).credentials, 3)
-            {
-                return Err(Errno::EACCES);
-            }
-            cx.cite(FIFO_012);
-            k.cite_sleeping_openers(inode, cx);
-            k.inodes.get_mut(inode).links += 1;
-            if to.inode.is_some() {
-                k.unlink(to.dir, &to.name);
-            }
-            k.link(&to, inode);
-            k.unlink(from.dir, &from.name);
-            if let Content::Directory { parent, .. } = &mut k.inodes.get_mut(inode).content {
-                *parent = Some(to.dir);
-            }
-            Ok(Value::ZERO)
-        }
-        Sys::Chmod => {
-            let inode = k.lookup(task, path)?;
-            if k.pipes.find(inode).is_some() {
-                cx.cite(FIFO_018);
-            }
-            change_mode(k, task, inode, call.bits(1) as u32)
-        }
-        Sys::Chown => {
-            let inode = k.lookup(task, path)?;
-            change_owner(k, task, inode, call.int(1), call.int(2))
-        }
-        Sys::Stat => {
-            let inode = k.lookup(task, path)?;
-            Ok(status(k, inode))
-        }
-        Sys::Truncate => {
-            let inode = k.lookup(task, path)?;
-            match &k.inodes.get(inode).content {
-                Content::Directory { .. } => Err(Errno::EISDIR),
-                Content::Regular(data) => {
-                    let len = usize::try_from(call.int(1)).map_err(|_| Errno::EINVAL)?;
-                    let gap = Data::repeat(0, len.saturating_sub(data.len()));
-                    let data = data.slice(0, len).concat(&gap);
-                    k.inodes.get_mut(inode).content = Content::Regular(data);
-                    Ok(Value::ZERO)
-                }
-                _ => {
-                    cx.cite(FIFO_020);
-                    Err(Errno::EINVAL)
-                }
-            }
-        }
-        Sys::Execve => {
-            // Nothing here is a program: FIFOs and directories never are, and no regular file holds one.
-            let inode = k.lookup(task, path)?;
-            if k.inodes.get(inode).content == Content::Fifo {
-                cx.cite(FIFO_021);
-            }
-            Err(Errno::EACCES)
-        }
-        Sys::Umask => {
-            let old =
-                std::mem::replace(&mut k.process_mut(task).umask, call.bits(0) as u32 & 0o777);
-            Ok(Value::Bits(Bits::Mode, u64::from(old)))
-        }
-        _ => Err(Errno::ENOSYS),
-    }
-}
-
-fn make_fifo(
-    k: &mut Kernel,
-    task: TaskId,
-    start: ObjId,
-    path: &str,
-    mode: u32,
-    cx: &mut Cx,
-) -> Result<Value, Errno> {
-    let found = k.resolve(task, start, path, false, &mut 0);
-    let found = found.inspect_err(|e| {
-        cx.cite(match e {
-            Errno::ENOENT => FIFO_006,
-            Errno::ENOTDIR => FIFO_007,
-            Errno::ENAMETOOLONG => FIFO_008,
-            _ => FIFO_009,
-        });
-    })?;
-    if found.inode.is_some() {
-        cx.cite(FIFO_005);
-        return Err(Errno::EEXIST);
-    }
-    if found.slash {
-        cx.cite(FIFO_006);
-        return Err(Errno::ENOENT);
-    }
-    let made = k.add_inode(task, &found, Content::Fifo, mode & 0o7777, cx);
-    cx.cite(if made.is_ok() { FIFO_001 } else { FIFO_009 });
-    made?;
-    cx.cite(FIFO_002);
-    if !k.process_of(task).credentials.privileged() {
-        cx.cite(FIFO_003);
-    }
-    if mode & 0o7000 != 0 {
-        cx.cite(FIFO_004);
-    }
-    Ok(Value::ZERO)
 }

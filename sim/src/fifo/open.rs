@@ -9,7 +9,7 @@
 //! ```
 
 use super::Content;
-use super::names::PATH_MAX;
+use super::names::{LastLink, PATH_MAX};
 use crate::clause::*;
 use crate::kernel::{
     Cx, File, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, State, Then,
@@ -104,7 +104,7 @@ fn by_descriptor(
     }
     // Who has changed its user id may look at no other process, and no other such process at it.
     let own = k.task(owner).process == k.task(task).process;
-    if !own && !k.process_of(task).credentials.privileged() {
+    if !own && !k.task(task).credentials.privileged() {
         return Err(Errno::EACCES);
     }
     let file = k.file_of(owner, fd).map_err(|_| Errno::ENOENT)?;
@@ -141,8 +141,11 @@ fn by_path(
     let start = k.process_of(task).cwd;
     let creates = flags & O_CREAT != 0 && flags & O_PATH == 0;
     let exclusive = creates && flags & O_EXCL != 0;
-    let nofollow = flags & O_NOFOLLOW != 0 || exclusive;
-    let found = k.resolve(task, start, call.path(0), !nofollow, &mut 0)?;
+    let last_link = match flags & O_NOFOLLOW != 0 || exclusive {
+        true => LastLink::IfSlash,
+        false => LastLink::Follow,
+    };
+    let found = k.resolve(task, start, call.path(0), last_link, &mut 0)?;
     if creates && found.slash {
         return Err(Errno::EISDIR);
     }
@@ -214,7 +217,7 @@ fn open_found(k: &mut Kernel, task: TaskId, found: Target, flags: u64, cx: &mut 
     if is_dir && want & 2 != 0 {
         return fail(Errno::EISDIR);
     }
-    let who = k.process_of(task).credentials;
+    let who = k.task(task).credentials;
     if !made && !k.inodes.get(inode).permits(who, want) {
         cx.cite(match content {
             Content::AnonymousPipe => PIPE_115,

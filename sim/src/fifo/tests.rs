@@ -183,3 +183,59 @@ fn the_maker_of_a_file_may_open_it_whatever_its_mode() {
         Some(Errno::EACCES.into())
     );
 }
+
+#[test]
+fn names_are_changed_as_linux_changes_them() {
+    let mut k = kernel();
+    let one = |k: &mut Kernel, sys, a: &str| call(k, P, sys, vec![path(a), Value::Int(0o755)]);
+    let two = |k: &mut Kernel, sys, a: &str, b: &str| call(k, P, sys, vec![path(a), path(b)]);
+    for d in ["d", "d/e", "x"] {
+        assert_eq!(one(&mut k, Sys::Mkdir, d), Some(Value::ZERO));
+    }
+    let fails = |e: Errno| Some(Value::Error(e));
+    for (from, to, why) in [
+        (".", "f", Errno::EBUSY),
+        ("f", "d/..", Errno::EBUSY),
+        ("none", "f/x", Errno::ENOTDIR),
+        ("none", "g", Errno::ENOENT),
+        ("f/", "g", Errno::ENOTDIR),
+        ("f", "g/", Errno::ENOTDIR),
+        ("f", "d", Errno::EISDIR),
+        ("d", "f", Errno::ENOTDIR),
+        ("d", "d/e/d", Errno::EINVAL),
+        ("d/e", "d", Errno::ENOTEMPTY),
+        ("x", "d", Errno::ENOTEMPTY),
+    ] {
+        assert_eq!(
+            two(&mut k, Sys::Rename, from, to),
+            fails(why),
+            "{from} to {to}"
+        );
+    }
+    for (old, new, why) in [
+        ("f/", "g", Errno::ENOTDIR),
+        ("f", "g/", Errno::ENOENT),
+        ("f", "d/", Errno::EEXIST),
+        ("d", "g", Errno::EPERM),
+        ("none", "f", Errno::ENOENT),
+    ] {
+        assert_eq!(
+            two(&mut k, Sys::Link, old, new),
+            fails(why),
+            "{old} as {new}"
+        );
+    }
+    for (gone, why) in [
+        (".", Errno::EISDIR),
+        ("d/", Errno::EISDIR),
+        ("f/", Errno::ENOTDIR),
+    ] {
+        assert_eq!(one(&mut k, Sys::Unlink, gone), fails(why), "{gone}");
+    }
+    // A directory that moves takes its `..` along; one that is replaced is gone.
+    let links = |k: &Kernel, p: &str| k.inodes.get(k.lookup(P, p).expect("it exists")).links;
+    assert_eq!((links(&k, "."), links(&k, "d")), (4, 3));
+    assert_eq!(two(&mut k, Sys::Rename, "d/e", "x"), Some(Value::ZERO));
+    assert_eq!((links(&k, "."), links(&k, "d"), links(&k, "x")), (4, 2, 2));
+    assert_eq!(k.lookup(P, "x/.."), k.lookup(P, "."));
+}

@@ -191,6 +191,8 @@ pub struct Task {
     pub process: TaskId,
     /// What it is doing.
     pub state: State,
+    /// Its user and group ids.
+    pub credentials: Credentials,
     /// The signals it blocks.
     pub mask: SigSet,
     /// Signals sent to it alone.
@@ -334,6 +336,7 @@ impl Kernel {
             Shared::new(Task {
                 process: TaskId::SETUP,
                 state,
+                credentials: Credentials::default(),
                 mask: SigSet::default(),
                 pending: Vec::new(),
                 told: false,

@@ -15,8 +15,9 @@ pub struct Descriptor {
     pub cloexec: bool,
 }
 
-/// User and group ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// User and group ids. The kernel keeps them for each thread; it is C libraries that change those of
+/// all threads together.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Credentials {
     /// Real user id.
     pub uid: u32,
@@ -46,8 +47,6 @@ pub struct Process {
     pub fd_limit: usize,
     /// What its user's message queues may be charged in sum (soft `RLIMIT_MSGQUEUE`).
     pub queue_limit: u64,
-    /// Its user and group ids.
-    pub credentials: Credentials,
     /// Its file mode mask.
     pub umask: u32,
     /// Its working directory.
@@ -76,11 +75,6 @@ impl Process {
             reserved: Vec::new(),
             fd_limit: FD_LIMIT,
             queue_limit: crate::posix_mq::CHARGE_LIMIT,
-            credentials: Credentials {
-                uid: 0,
-                euid: 0,
-                gid: 0,
-            },
             umask: 0o022,
             cwd: root,
             dispositions: Dispositions::default(),
@@ -212,20 +206,23 @@ impl Kernel {
             self.files.get_mut(descriptor.file).descriptors += 1;
         }
         self.processes[child.index()] = Some(Shared::new(process));
-        let mask = self.task(task).mask;
+        let (mask, credentials) = (self.task(task).mask, self.task(task).credentials);
         let new = self.task_mut(child);
         new.process = child;
         new.mask = mask;
+        new.credentials = credentials;
         new.state = State::Idle;
     }
 
     /// Starts the task `thread` as a thread of `task`'s process.
     pub fn start_thread(&mut self, task: TaskId, thread: TaskId, cx: &mut Cx) {
         cx.cite(FD_009);
-        let (process, mask) = (self.task(task).process, self.task(task).mask);
+        let starter = self.task(task);
+        let (process, mask, credentials) = (starter.process, starter.mask, starter.credentials);
         let new = self.task_mut(thread);
         new.process = process;
         new.mask = mask;
+        new.credentials = credentials;
         new.state = State::Idle;
     }
 

@@ -147,7 +147,7 @@ impl Kernel {
             cx.cite(PIPE_091);
         }
         let mut slots = DEFAULT_SLOTS.min(most);
-        let user = self.process_of(task).credentials.uid;
+        let user = self.task(task).credentials.uid;
         if self.over_share(task, user, slots) {
             cx.cite(PIPE_093);
             slots = SMALL_SLOTS;
@@ -161,7 +161,7 @@ impl Kernel {
     fn over_share(&self, task: TaskId, user: u32, more: usize) -> bool {
         let theirs = self.pipes.iter().filter(|(_, p)| p.user == user);
         let used: usize = theirs.map(|(_, p)| p.ring.limit()).sum();
-        used + more > USER_SLOTS && !self.process_of(task).credentials.privileged()
+        used + more > USER_SLOTS && !self.task(task).credentials.privileged()
     }
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn create(
     cx.cite(PIPE_001);
     cx.cite(PIPE_018);
     let inode = k.new_id(task);
-    let owner = k.process_of(task).credentials;
+    let owner = k.task(task).credentials;
     k.inodes
         .insert(inode, Inode::anonymous_pipe(owner.euid, owner.gid));
     k.add_pipe(task, inode, cx);

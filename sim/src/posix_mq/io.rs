@@ -128,11 +128,7 @@ pub(super) fn queue_of(
 
 /// Whoever has the queue open may use it, whatever has become of its mode.
 fn cite_permission(k: &Kernel, task: TaskId, queue: ObjId, want: u32, cx: &mut Cx) {
-    if !k
-        .inodes
-        .get(queue)
-        .permits(k.task(task).credentials, want)
-    {
+    if !k.inodes.get(queue).permits(k.task(task).credentials, want) {
         cx.cite(MQ_027);
     }
 }

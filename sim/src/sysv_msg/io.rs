@@ -98,7 +98,7 @@ impl SendOp {
         nowait: bool,
         cx: &mut Cx,
     ) -> Result<Progress, Errno> {
-        let who = k.process_of(task).credentials;
+        let who = k.task(task).credentials;
         let queue = k.message_queues.get(self.slot);
         if !queue.permits(who, WRITE, &mut cx.clauses) {
             cx.cite(MSG_014);
@@ -326,7 +326,7 @@ fn receive(
 
 impl ReceiveOp {
     fn run(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Result<Progress, Errno> {
-        let who = k.process_of(task).credentials;
+        let who = k.task(task).credentials;
         let queue = k.message_queues.get(self.slot);
         if !queue.permits(who, READ, &mut cx.clauses) {
             cx.cite(MSG_014);

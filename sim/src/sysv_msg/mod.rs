@@ -68,7 +68,7 @@ pub(crate) fn get(
     cx: &mut Cx,
 ) -> Result<Value, Errno> {
     let (key, flags) = (call.int(0) as i32, call.bits(1));
-    let who = k.process_of(task).credentials;
+    let who = k.task(task).credentials;
     if key as u64 != IPC_PRIVATE {
         cx.cite(MSG_002);
         let found = k.message_queues.by_key(key);
@@ -199,7 +199,7 @@ fn by_number(
 /// The queue of an id, if the caller may read it.
 fn readable(k: &Kernel, task: TaskId, id: i32, cx: &mut Cx) -> Result<u16, Errno> {
     let slot = lookup(k, id, cx)?;
-    let who = k.process_of(task).credentials;
+    let who = k.task(task).credentials;
     if !k
         .message_queues
         .get(slot)
@@ -215,7 +215,7 @@ fn readable(k: &Kernel, task: TaskId, id: i32, cx: &mut Cx) -> Result<u16, Errno
 fn indexed(k: &Kernel, task: TaskId, index: i32, checks: bool, cx: &mut Cx) -> Result<u16, Errno> {
     cx.cite(MSG_023);
     let slot = k.message_queues.in_use(index).ok_or(Errno::EINVAL)?;
-    let who = k.process_of(task).credentials;
+    let who = k.task(task).credentials;
     if !k
         .message_queues
         .get(slot)
@@ -250,7 +250,7 @@ fn status(queue: &Queue) -> Value {
 /// The queue of an id, if the caller may change it.
 fn controlled(k: &Kernel, task: TaskId, id: i32, cx: &mut Cx) -> Result<u16, Errno> {
     let slot = lookup(k, id, cx)?;
-    let who = k.process_of(task).credentials;
+    let who = k.task(task).credentials;
     cx.cite(MSG_015);
     match k.message_queues.get(slot).controls(who, &mut cx.clauses) {
         true => Ok(slot),
