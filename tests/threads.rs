@@ -1,7 +1,9 @@
 //! Every scenario, by its name, on the threaded kernel: loom finds the outcomes that explore has,
 //! shuttle none that it has not.
 
-use lockstep::models::{LoomOptions, ModelError, ModelRun, ShuttleOptions, Strategy, loom, shuttle};
+use lockstep::models::{
+    LoomOptions, ModelError, ModelRun, ShuttleOptions, Strategy, loom, shuttle,
+};
 use lockstep::scenario::Outcome;
 use lockstep::sim::kernel::Config;
 use lockstep::{Case, harness, sim, suite};
@@ -31,7 +33,15 @@ fn main() -> ExitCode {
             ..ShuttleOptions::default()
         };
         let run = shuttle(&case.program, Config::default(), &options);
-        compare(&case, "shuttle", &outcomes, run.map(|r| ModelRun { complete: false, ..r }));
+        compare(
+            &case,
+            "shuttle",
+            &outcomes,
+            run.map(|r| ModelRun {
+                complete: false,
+                ..r
+            }),
+        );
         Ok(())
     })
 }
@@ -45,9 +55,15 @@ fn compare(
     match run {
         Ok(run) => {
             let more: Vec<&Outcome> = run.outcomes.difference(outcomes).collect();
-            assert!(more.is_empty(), "{engine} has outcomes that explore has not: {more:?}");
+            assert!(
+                more.is_empty(),
+                "{engine} has outcomes that explore has not: {more:?}"
+            );
             if run.complete {
-                assert_eq!(&run.outcomes, outcomes, "{engine} is complete, and lacks outcomes");
+                assert_eq!(
+                    &run.outcomes, outcomes,
+                    "{engine} is complete, and lacks outcomes"
+                );
             }
         }
         Err(ModelError::Skip(why)) => eprintln!("{}: {engine} skipped: {why}", case.name()),

@@ -7,7 +7,6 @@ use crate::wire::{Failure, Mail, Note};
 use scenario::{End, Event, Program, TaskId, What};
 use std::time::{Duration, Instant};
 
-
 /// Runs a program in an ordering; notes each step in the journal.
 pub(crate) fn run(
     theatre: &mut Theatre,

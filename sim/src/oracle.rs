@@ -76,8 +76,11 @@ impl<'p> Oracle<'p> {
     pub fn setup(&mut self, events: &[Event]) -> Result<(), Divergence> {
         // Only what setup calls gave counts; a kernel's run need not tell when they were issued.
         let returns = |events: &[Event]| {
-            let events: Vec<Event> =
-                events.iter().filter(|e| matches!(e.what, What::Return(..))).cloned().collect();
+            let events: Vec<Event> = events
+                .iter()
+                .filter(|e| matches!(e.what, What::Return(..)))
+                .cloned()
+                .collect();
             by_task(&events)
         };
         let got = returns(events);
@@ -139,7 +142,10 @@ impl<'p> Oracle<'p> {
                     let mut renaming = candidate.renaming.clone();
                     if agree(&got, &result.events, &mut renaming) {
                         clauses.extend(&result.clauses);
-                        let next = Candidate { system: result.system, renaming };
+                        let next = Candidate {
+                            system: result.system,
+                            renaming,
+                        };
                         if !explained.contains(&next) {
                             explained.push(next);
                         }

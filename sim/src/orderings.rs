@@ -156,7 +156,11 @@ fn wait(program: &Program, belief: Belief) -> Belief {
     let mut quiet: Belief = Vec::new();
     while let Some(system) = open.pop() {
         let stuck = program.task_ids().all(|t| !system.can_issue(program, t));
-        let later = if stuck { quiet::pass_time(program, &system) } else { Vec::new() };
+        let later = if stuck {
+            quiet::pass_time(program, &system)
+        } else {
+            Vec::new()
+        };
         if !later.is_empty() {
             open.extend(later.into_iter().map(|q| q.system));
         } else if !quiet.contains(&system) {

@@ -49,7 +49,9 @@ fn issued(program: &Program, system: &System, task: TaskId, slowly: bool) -> Vec
 /// nearest end.
 pub fn pass_time(program: &Program, system: &System) -> Vec<Quiet> {
     let due = system.due(program);
-    let started = due.iter().flat_map(|action| system.take_each(program, action));
+    let started = due
+        .iter()
+        .flat_map(|action| system.take_each(program, action));
     settle(program, started.collect(), false)
 }
 
@@ -59,11 +61,7 @@ pub fn issue_slowly(program: &Program, system: &System, task: TaskId) -> Vec<Qui
 }
 
 /// Lets everything under way happen, in every order.
-fn settle(
-    program: &Program,
-    started: Vec<(Action, System, Taken)>,
-    slowly: bool,
-) -> Vec<Quiet> {
+fn settle(program: &Program, started: Vec<(Action, System, Taken)>, slowly: bool) -> Vec<Quiet> {
     let mut seen = HashSet::new();
     let mut done: Vec<Quiet> = Vec::new();
     let mut open: Vec<Quiet> = started

@@ -42,5 +42,9 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
         total - differ,
         args.seed
     ))?;
-    Ok(if differ > 0 { Status::Differ } else { Status::Agree })
+    Ok(if differ > 0 {
+        Status::Differ
+    } else {
+        Status::Agree
+    })
 }
