@@ -252,7 +252,18 @@ pub(crate) fn file_call(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mu
             .or_else(|| common_call(k, task, call, file, &f, cx))
             .unwrap_or(Err(Errno::ENOSYS)),
         FileKind::Pipe(pipe) => pipe_file_call(k, task, call, file, &f, pipe, cx),
-        FileKind::Regular(inode) => regular_file_call(k, call, file, inode),
+        FileKind::Regular(inode) | FileKind::Directory(inode) => {
+            match call.sys {
+                Sys::Fstat => Ok(status(k, inode)),
+                Sys::Fchmod => change_mode(k, task, inode, call.bits(1) as u32),
+                Sys::Fchown => change_owner(k, task, inode, call.int(1), call.int(2)),
+                Sys::Fsync | Sys::Fdatasync => Ok(Value::ZERO),
+                _ if f.kind == FileKind::Regular(inode) => {
+                    regular_file_call(k, call, file, inode)
+                }
+                _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::EINVAL)),
+            }
+        }
         _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::ENOTTY)),
     }
 }
@@ -405,7 +416,6 @@ fn pipe_file_call(
 
 fn regular_file_call(k: &mut Kernel, call: &Invocation, file: ObjId, inode: ObjId) -> Outcome {
     match call.sys {
-        Sys::Fstat => Ok(status(k, inode)),
         Sys::Lseek => {
             let base = match call.bits(2) {
                 SEEK_SET => 0,
@@ -420,7 +430,6 @@ fn regular_file_call(k: &mut Kernel, call: &Invocation, file: ObjId, inode: ObjI
             k.files.get_mut(file).offset = at as u64;
             Ok(Value::Int(at))
         }
-        Sys::Fsync | Sys::Fdatasync => Ok(Value::ZERO),
         Sys::Isatty | Sys::IoctlUnknown => Err(Errno::ENOTTY),
         _ => Err(Errno::ENOSYS),
     }
