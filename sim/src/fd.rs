@@ -252,18 +252,14 @@ pub(crate) fn file_call(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mu
             .or_else(|| common_call(k, task, call, file, &f, cx))
             .unwrap_or(Err(Errno::ENOSYS)),
         FileKind::Pipe(pipe) => pipe_file_call(k, task, call, file, &f, pipe, cx),
-        FileKind::Regular(inode) | FileKind::Directory(inode) => {
-            match call.sys {
-                Sys::Fstat => Ok(status(k, inode)),
-                Sys::Fchmod => change_mode(k, task, inode, call.bits(1) as u32),
-                Sys::Fchown => change_owner(k, task, inode, call.int(1), call.int(2)),
-                Sys::Fsync | Sys::Fdatasync => Ok(Value::ZERO),
-                _ if f.kind == FileKind::Regular(inode) => {
-                    regular_file_call(k, call, file, inode)
-                }
-                _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::EINVAL)),
-            }
-        }
+        FileKind::Regular(inode) | FileKind::Directory(inode) => match call.sys {
+            Sys::Fstat => Ok(status(k, inode)),
+            Sys::Fchmod => change_mode(k, task, inode, call.bits(1) as u32),
+            Sys::Fchown => change_owner(k, task, inode, call.int(1), call.int(2)),
+            Sys::Fsync | Sys::Fdatasync => Ok(Value::ZERO),
+            _ if f.kind == FileKind::Regular(inode) => regular_file_call(k, call, file, inode),
+            _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::EINVAL)),
+        },
         _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::ENOTTY)),
     }
 }

@@ -12,8 +12,6 @@
 //! of a seed that the caller gives.
 
 #![forbid(unsafe_code)]
-// States cache the fingerprints of their parts, which are no part of what they are equal by.
-#![allow(clippy::mutable_key_type)]
 
 pub mod clauses;
 pub mod explore;

@@ -129,10 +129,7 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     let leader = k.task(target).process;
     let alone = call.sys == Sys::Tgkill;
     let signal = number(call, 1).inspect_err(|_| cx.cite(SIG_059))?;
-    let (from, to) = (
-        k.task(task).credentials,
-        k.task(target).credentials,
-    );
+    let (from, to) = (k.task(task).credentials, k.task(target).credentials);
     // The saved user id is always the real one here: only a privileged setuid changes either. All
     // processes of a run are of one session.
     let own = k.task(task).process == leader;
