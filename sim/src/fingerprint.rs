@@ -136,24 +136,6 @@ impl Hasher for AsIs {
     }
 }
 
-/// The hasher of keys that are one word: one multiplication.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("the keys are single words");
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = fold(n ^ START[0], KEYS[0]);
-    }
-}
-
 /// A part that states share until one changes it.
 pub struct Shared<T>(Arc<Part<T>>);
 

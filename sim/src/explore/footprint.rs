@@ -24,7 +24,7 @@
 //! and it cannot while the other side of the comparison holds one too.
 
 use crate::System;
-use crate::kernel::{Descriptor, Kernel, ObjId, Op, Process, State};
+use crate::kernel::{Kernel, ObjId, Op, Process, State};
 use crate::pipe::{DEFAULT_SLOTS, PAGE, USER_SLOTS};
 use crate::posix_mq::{CHARGE_LIMIT, MESSAGES, QUEUES, Queue, SIZE};
 use crate::signal::Disposition;
@@ -271,10 +271,6 @@ struct View<'a> {
     registered: Set,
     /// By description: its object.
     object_of: [Set; MOST],
-    /// The descriptors of all units: the description of each number.
-    fds: Vec<Option<u8>>,
-    /// By unit: where its own stand among them.
-    fds_of: [(u32, u32); MOST],
 }
 
 impl<'a> View<'a> {
@@ -291,19 +287,9 @@ impl<'a> View<'a> {
             named: 0,
             registered: 0,
             object_of: [NULL; MOST],
-            fds: Vec::new(),
-            fds_of: [(0, 0); MOST],
         };
         for t in 1..prints.program.tasks.len() {
             view.unit_of[t] = view.find_unit(t);
-            if view.unit_of[t] == Some(t) {
-                let first = view.fds.len() as u32;
-                let place = |d: &Descriptor| k.files.position(d.file).map(|at| at as u8);
-                let fds = &k.process(TaskId(t as u16)).fds;
-                view.fds
-                    .extend(fds.iter().map(|d| d.as_ref().and_then(place)));
-                view.fds_of[t] = (first, view.fds.len() as u32);
-            }
         }
         for (at, (id, inode)) in k.inodes.iter().enumerate() {
             if inode.is_named() && inode.links > 0 {
@@ -365,18 +351,6 @@ impl<'a> View<'a> {
         self.k.process(TaskId(unit as u16))
     }
 
-    /// The descriptions that a unit's descriptors name, by number.
-    fn fds(&self, unit: usize) -> &[Option<u8>] {
-        let (from, to) = self.fds_of[unit];
-        &self.fds[from as usize..to as usize]
-    }
-
-    /// The description that a descriptor of a unit names.
-    fn description(&self, unit: usize, fd: i64) -> Option<usize> {
-        let fd = usize::try_from(fd).ok()?;
-        self.fds(unit).get(fd).copied().flatten().map(usize::from)
-    }
-
     fn object(&self, inode: ObjId) -> Set {
         self.k.inodes.position(inode).map_or(0, |at| 1 << at)
     }
@@ -430,8 +404,9 @@ impl<'a> View<'a> {
 
     /// Descriptors that the units of a set have of a description.
     fn descriptors(&self, set: Set, file: usize) -> usize {
-        let all = members(set).flat_map(|u| self.fds(u).iter().flatten());
-        all.filter(|at| usize::from(**at) == file).count()
+        let all = members(set).flat_map(|u| self.process(u).fds.iter().flatten());
+        all.filter(|d| self.k.files.position(d.file) == Some(file))
+            .count()
     }
 
     fn units(&self, actions: &[Action]) -> Vec<Unit> {
@@ -442,7 +417,10 @@ impl<'a> View<'a> {
             let unit = &mut units[u];
             let task = TaskId(t as u16);
             if t == u {
-                for file in self.fds(u).iter().flatten().map(|at| usize::from(*at)) {
+                for d in self.process(u).fds.iter().flatten() {
+                    let Some(file) = self.k.files.position(d.file) else {
+                        continue;
+                    };
                     unit.held |= 1 << file;
                     // Whoever is told of a pipe is told by its last close: then it matters whose
                     // that is.
@@ -505,7 +483,7 @@ impl<'a> View<'a> {
         ends |= stmt.is_some_and(|s| writes(s.sys))
             && (unit.focus.objects | touch.objects) & self.broken != 0;
         if let (true, Some(stmt)) = (actions.any(|a| a.step == Step::Issue), stmt) {
-            let drops = |at: usize| Some((self.argument(u, stmt.args.get(at)?)?, 1));
+            let drops = |at: usize| Some((self.description(process, stmt.args.get(at)?)?, 1));
             match stmt.sys {
                 Sys::Exit | Sys::CloseRange => ends = true,
                 Sys::Close => unit.drops.extend(drops(0)),
@@ -521,31 +499,40 @@ impl<'a> View<'a> {
             for thread in threads {
                 touch |= self.reached(self.waits_for(thread));
             }
-            // The null device is nothing to anybody.
-            let files = self.fds(u).iter().flatten().map(|at| usize::from(*at));
-            let files = files.filter(|at| self.object_of[*at] != NULL);
-            for file in members(files.fold(0, |all, at| all | 1 << at)) {
-                unit.drops.push((file, self.descriptors(1 << u, file)));
-                touch |= self.reached(self.object_of[file] & self.registered);
+            let open: Vec<ObjId> = process.fds.iter().flatten().map(|d| d.file).collect();
+            for file in &open {
+                let n = open.iter().filter(|f| *f == file).count();
+                let at = self.k.files.position(*file);
+                unit.drops.extend(at.map(|at| (at, n)));
+                let object = at.map_or(0, |at| self.object_of[at]);
+                touch |= self.reached(object & self.registered);
             }
         }
         unit.focus |= touch;
     }
 
     /// The description that a descriptor argument names.
-    fn argument(&self, unit: usize, arg: &Arg) -> Option<usize> {
+    fn description(&self, process: &Process, arg: &Arg) -> Option<usize> {
         let fd = match arg {
             Arg::Value(v) => v.number(),
             Arg::Var(v) => self.system.observer().holds(*v)?.number(),
             Arg::List(_) => None,
         };
-        self.description(unit, fd?)
+        let descriptor = process.fds.get(usize::try_from(fd?).ok()?)?.as_ref()?;
+        self.k.files.position(descriptor.file)
     }
 
     /// What calls touch that a unit makes.
     fn touch(&self, u: usize, uses: &Uses) -> Touch {
+        let process = self.process(u);
         let mut objects = 0;
-        let object = |fd: i64| self.description(u, fd).map_or(0, |at| self.object_of[at]);
+        let object = |fd: i64| {
+            let d = usize::try_from(fd)
+                .ok()
+                .and_then(|fd| *process.fds.get(fd)?);
+            let place = d.and_then(|d| self.k.files.position(d.file));
+            place.map_or(0, |at| self.object_of[at])
+        };
         for fd in &uses.fds {
             objects |= object(*fd);
         }
@@ -556,8 +543,7 @@ impl<'a> View<'a> {
             }
         }
         if uses.any_fd {
-            let all = self.fds(u).iter().flatten();
-            objects |= all.fold(0, |all, at| all | self.object_of[usize::from(*at)]);
+            objects |= (0..process.fds.len() as i64).fold(0, |all, fd| all | object(fd));
         }
         if uses.names {
             objects |= NAMES | self.named;

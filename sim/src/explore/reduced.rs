@@ -29,7 +29,7 @@
 use super::core::{Core, Seen, Sight};
 use super::footprint::Footprints;
 use super::{ExploreOptions, Explored, Findings};
-use crate::fingerprint::{AsIs, BuildFingerprinter, Mix};
+use crate::fingerprint::{AsIs, BuildFingerprinter};
 use crate::kernel::{Choices, Cx};
 use crate::{SetupError, System};
 use scenario::{Action, Clause, End, Prefix, Program, Schedule};
@@ -177,10 +177,10 @@ impl Graph {
         let mut observers: Interner<Seen> = Interner::default();
         observers.number(first);
         // By observer and sight: the observer that follows.
-        let mut follow: HashMap<u64, u32, BuildHasherDefault<Mix>> = HashMap::default();
+        let mut follow: HashMap<u64, u32, BuildFingerprinter> = HashMap::default();
         let pair = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
-        let mut seen: HashSet<u64, BuildHasherDefault<Mix>> = HashSet::from_iter([pair(0, 0)]);
-        let mut ended: HashSet<u64, BuildHasherDefault<Mix>> = HashSet::default();
+        let mut seen: HashSet<u64, BuildFingerprinter> = HashSet::from_iter([pair(0, 0)]);
+        let mut ended: HashSet<u64, BuildFingerprinter> = HashSet::default();
         let mut pairs = vec![Pair {
             node: 0,
             observer: 0,
