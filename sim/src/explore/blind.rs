@@ -2,7 +2,7 @@
 //!
 //! What a pipe holds multiplies states, though nothing that happens depends on it but its length
 //! (Wolper's data independence). So the kernel's graph is walked blind. Each run of bytes in the
-//! program's text becomes a *token*, and in every state the runs that the pipes hold are renamed by
+//! program's text becomes a *token*, and in every state the bytes that the pipes hold are renamed by
 //! their places, `0, 1, 2 …`; what each stands for is part of what was seen, not of the state:
 //!
 //! ```text
@@ -14,11 +14,10 @@
 //! Where nobody is interested in bytes at all, they are all the same.
 //!
 //! It is done where bytes can only go from the text through pipes to readers. A program that has
-//! other ways for them (regular files, `splice`, names of bytes as arguments), or more runs than there
-//! are tokens, is walked as it is.
+//! other ways for them (regular files, `splice`, names of bytes as arguments), or more bytes than there
+//! are tokens, is walked as it is; so is one whose bytes are all alike anyway.
 
 use crate::kernel::Kernel;
-use crate::pipe::{PAGE, Pipe};
 use scenario::{
     Arg, BadMemory, Data, DataBuilder, Gives, Kind, Pattern, Program, Run, Signal, Stmt, Sys,
     Value,
@@ -27,8 +26,6 @@ use scenario::{
 
 /// Tokens from here on stand for places in pipes, those below for runs of the text.
 const PLACES: u8 = 128;
-/// Runs of up to so many bytes are taken apart.
-const SHORT: u32 = 8;
 
 /// How bytes are treated.
 pub(super) enum Blindness {
@@ -52,16 +49,18 @@ impl Blindness {
             return Blindness::None;
         }
         let looked_at = stmts().any(looks_at_bytes);
-        if looked_at && !has_two_bytes(program) {
-            return Blindness::None;
-        }
-        if looked_at && stmts().map(places).sum::<usize>() >= usize::from(PLACES) {
-            return Blindness::None;
+        if looked_at {
+            let runs = runs(program);
+            let bytes: u64 = runs.iter().map(|run| u64::from(run.len)).sum();
+            let alike = runs.iter().all(|run| run.byte == runs[0].byte);
+            if alike || bytes >= u64::from(PLACES) {
+                return Blindness::None;
+            }
         }
         let mut text = Vec::new();
-        let mut token = |byte| {
+        let mut token = |run: &Run| {
             if looked_at {
-                text.push(byte);
+                text.push(run.byte);
             }
             text.len().saturating_sub(1) as u8
         };
@@ -83,24 +82,23 @@ impl Blindness {
         let mut former = Vec::new();
         let mut moved = false;
         for pipe in kernel.pipes.iter_mut() {
+            let first = former.len();
             let mut named = true;
             for run in pipe.ring.slots().iter().flat_map(|s| s.data.runs()) {
-                let pieces = pieces(run);
-                named &= run.byte == place(former.len()) && pieces == 1;
-                former.extend(std::iter::repeat_n(run.byte, pieces));
+                named &= run.byte == place(former.len()) && run.len == 1;
+                former.extend(std::iter::repeat_n(run.byte, run.len as usize));
             }
-            moved |= !named;
-            if !named {
-                let first = former.len() - self.places_in(pipe);
-                let mut at = first;
-                pipe.make_mut().ring.relabel(|run, data| {
-                    let pieces = pieces(run);
-                    for _ in 0..pieces {
-                        data.push(place(at), run.len / pieces as u32);
-                        at += 1;
-                    }
-                });
+            if named {
+                continue;
             }
+            moved = true;
+            let mut at = first;
+            pipe.make_mut().ring.relabel(|run, data| {
+                for _ in 0..run.len {
+                    data.push(place(at), 1);
+                    at += 1;
+                }
+            });
         }
         (moved || former.len() != places).then_some(former)
     }
@@ -108,14 +106,9 @@ impl Blindness {
     /// How many tokens the pipes hold.
     pub fn places(&self, kernel: &Kernel) -> usize {
         match self {
-            Blindness::Tokens(_) => kernel.pipes.iter().map(|(_, p)| self.places_in(p)).sum(),
+            Blindness::Tokens(_) => kernel.pipes.iter().map(|(_, p)| p.ring.buffered()).sum(),
             Blindness::None | Blindness::Full => 0,
         }
-    }
-
-    fn places_in(&self, pipe: &Pipe) -> usize {
-        let runs = pipe.ring.slots().iter().flat_map(|slot| slot.data.runs());
-        runs.map(pieces).sum()
     }
 
     /// The byte that a token stands for.
@@ -131,35 +124,26 @@ impl Blindness {
     pub fn value(&self, value: &Value, meaning: &[u8]) -> Value {
         match (self, value) {
             (Blindness::Tokens(_), Value::Data(data)) => {
-                Value::Data(each_run(data, |token| self.byte(token, meaning)))
+                Value::Data(each_run(data, |run| self.byte(run.byte, meaning)))
             }
             _ => value.clone(),
         }
     }
 }
 
-/// Of how many tokens a run is made. Short runs are one token a byte, so that it makes no difference
-/// by how many writes their bytes came.
-fn pieces(run: &Run) -> usize {
-    match run.len {
-        len if len <= SHORT => len as usize,
-        _ => 1,
-    }
-}
-
-/// Whether a program writes different bytes at all.
-fn has_two_bytes(program: &mut Program) -> bool {
-    let mut first = None;
-    let mut two = false;
-    for stmt in program.tasks.iter_mut().flat_map(|t| &mut t.body) {
-        for arg in &mut stmt.args {
-            blind(arg, &mut |byte| {
-                two |= *first.get_or_insert(byte) != byte;
-                byte
+/// The runs of all bytes in a program's text.
+fn runs(program: &Program) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for stmt in program.tasks.iter().flat_map(|t| &t.body) {
+        for arg in &stmt.args {
+            // Nothing is changed in the copy.
+            blind(&mut arg.clone(), &mut |run| {
+                runs.push(*run);
+                run.byte
             });
         }
     }
-    two
+    runs
 }
 
 fn place(at: usize) -> u8 {
@@ -168,15 +152,15 @@ fn place(at: usize) -> u8 {
 }
 
 /// The data with each run's byte replaced.
-pub(crate) fn each_run(data: &Data, mut byte: impl FnMut(u8) -> u8) -> Data {
+fn each_run(data: &Data, mut byte: impl FnMut(&Run) -> u8) -> Data {
     let mut new = DataBuilder::default();
     for run in data.runs() {
-        new.push(byte(run.byte), run.len);
+        new.push(byte(run), run.len);
     }
     new.finish()
 }
 
-fn blind(arg: &mut Arg, token: &mut impl FnMut(u8) -> u8) {
+fn blind(arg: &mut Arg, token: &mut impl FnMut(&Run) -> u8) {
     match arg {
         Arg::Value(value) => blind_value(value, token),
         Arg::List(items) => items.iter_mut().for_each(|arg| blind(arg, token)),
@@ -184,7 +168,7 @@ fn blind(arg: &mut Arg, token: &mut impl FnMut(u8) -> u8) {
     }
 }
 
-fn blind_value(value: &mut Value, token: &mut impl FnMut(u8) -> u8) {
+fn blind_value(value: &mut Value, token: &mut impl FnMut(&Run) -> u8) {
     match value {
         Value::Data(data) | Value::Memory(BadMemory { valid: data, .. }) => {
             *data = each_run(data, token);
@@ -267,31 +251,4 @@ fn looks_at_bytes(stmt: &Stmt) -> bool {
             Pattern::Value(v) => matches!(v, Value::Data(_)),
             Pattern::Bind(_) | Pattern::Same(_) | Pattern::List(_) => true,
         }
-}
-
-/// At how many places of pipes the bytes of a call can be at most, each run of them cut where slots
-/// end.
-fn places(stmt: &Stmt) -> usize {
-    fn of(value: &Value) -> usize {
-        match value {
-            Value::Data(data) | Value::Memory(BadMemory { valid: data, .. }) => {
-                let pieces = |run: &Run| match run.len {
-                    len if len <= SHORT => len as usize,
-                    len => SHORT as usize * (len as usize / PAGE + 2),
-                };
-                data.runs().iter().map(pieces).sum()
-            }
-            Value::List(items) => items.iter().map(of).sum(),
-            _ => 0,
-        }
-    }
-    fn all(arg: &Arg) -> usize {
-        match arg {
-            Arg::Value(value) => of(value),
-            Arg::List(items) => items.iter().map(all).sum(),
-            Arg::Var(_) => 0,
-        }
-    }
-    let bytes = params(stmt).filter(|(kind, _)| takes_bytes(*kind));
-    bytes.map(|(_, arg)| all(arg)).sum()
 }

@@ -10,7 +10,7 @@
 //!
 //! | file | what is left out |
 //! |---|---|
-//! | `footprint.rs` | orders of what does not depend on each other: persistent sets |
+//! | `footprint.rs`, `uses.rs` | orders of what does not depend on each other: persistent sets |
 //! | `core.rs` | from the kernel's states, what is only looked at; from what is looked at, what no condition shows |
 //! | `blind.rs` | from the kernel's states, which bytes they are that a pipe holds |
 //!
@@ -38,6 +38,7 @@ mod core;
 mod footprint;
 mod naive;
 mod reduced;
+mod uses;
 
 use crate::SetupError;
 use crate::kernel::Config;
