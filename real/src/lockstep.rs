@@ -124,6 +124,7 @@ impl Conductor<'_> {
             .min(Instant::now() + self.stage.theatre.step_deadline);
         let mut quiet = self.stage.settle(deadline)?;
         while quiet && self.slow {
+            // Not to wait for anything: a slow run gives what was overlooked the time to show.
             std::thread::sleep(Duration::from_millis(3));
             let asleep = self.stage.none_will_go_on()?;
             quiet = self.stage.settle(deadline)?;
@@ -171,6 +172,7 @@ impl Conductor<'_> {
                 self.overrun = true;
                 return Ok(true);
             }
+            // Real time has to pass; nothing else can happen meanwhile.
             std::thread::sleep(Duration::from_micros(500));
         }
         let task = waiting

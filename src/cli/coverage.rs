@@ -4,10 +4,10 @@ use super::args::{CoverageArgs, Plain};
 use super::out::{DIM, Out, STRONG, paint};
 use super::progress::Progress;
 use super::table::{Align, Cell, Table};
-use super::{Done, Status, Stop, pool, run, select};
+use super::{Done, Status, Stop, pool, run};
 use lockstep::scenario::{Clause, Prefix};
 use lockstep::sim::clauses::{Entry, catalogue, is_modelled};
-use lockstep::{Case, CheckOptions, Error, Machine, Report, Verdict, about};
+use lockstep::{Case, Error, Machine, Report, Verdict, about};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -31,26 +31,14 @@ struct Missing {
 
 /// Runs it.
 pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
-    let cases = select::cases(&args.choice)?;
-    let config = if args.no_kernel {
-        args.model.config()
-    } else {
-        args.model.config_here()
-    };
-    run::preflight(&cases, config)?;
-    let machines = match args.no_kernel {
-        true => std::iter::repeat_with(|| None)
-            .take(args.kernel.jobs())
-            .collect(),
-        false => run::machines(&args.kernel, cases.len())?,
-    };
-    let options = CheckOptions {
-        config,
-        max_states: args.model.max_states,
-        race_rounds: args.rounds,
-        seed: args.seed,
-        ..CheckOptions::default()
-    };
+    let (cases, options) = run::subject(
+        &args.choice,
+        &args.model,
+        args.no_kernel,
+        args.rounds,
+        args.seed,
+    )?;
+    let machines = run::machines(&args.kernel, args.no_kernel, cases.len())?;
     let progress = Progress::new(cases.len());
     let mut found = Found::default();
     let work =

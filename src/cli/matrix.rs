@@ -4,7 +4,7 @@ use super::args::{MatrixArgs, Plain};
 use super::out::{BAD, DIM, GOOD, ODD, Out, PLAIN, STRONG, pad, paint, width};
 use super::progress::Progress;
 use super::race::ONE_ORDERING;
-use super::{Done, Status, Stop, pool, run, select};
+use super::{Done, Status, Stop, pool, run};
 use anstyle::Style;
 use lockstep::models::{self, LoomOptions, ModelError, ModelRun, ShuttleOptions, Strategy};
 use lockstep::scenario::Outcome;
@@ -16,26 +16,14 @@ use std::time::Duration;
 
 /// Runs it.
 pub fn main(args: &MatrixArgs, out: &mut Out) -> Done {
-    let cases = select::cases(&args.choice)?;
-    let config = if args.no_kernel {
-        args.model.config()
-    } else {
-        args.model.config_here()
-    };
-    run::preflight(&cases, config)?;
-    let machines = match args.no_kernel {
-        true => std::iter::repeat_with(|| None)
-            .take(args.kernel.jobs())
-            .collect(),
-        false => run::machines(&args.kernel, cases.len())?,
-    };
-    let options = CheckOptions {
-        config,
-        max_states: args.model.max_states,
-        race_rounds: args.rounds,
-        seed: args.seed,
-        ..CheckOptions::default()
-    };
+    let (cases, options) = run::subject(
+        &args.choice,
+        &args.model,
+        args.no_kernel,
+        args.rounds,
+        args.seed,
+    )?;
+    let machines = run::machines(&args.kernel, args.no_kernel, cases.len())?;
     let widest = cases
         .iter()
         .map(|c| width(c.name()))

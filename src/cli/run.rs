@@ -1,6 +1,6 @@
 //! `lockstep run`: each scenario on the model and on this kernel, compared.
 
-use super::args::{Format, KernelArgs, RunArgs};
+use super::args::{Choice, Format, KernelArgs, ModelArgs, RunArgs};
 use super::difference::{self, How};
 use super::out::{self, ODD, Out, STRONG, label, paint};
 use super::progress::Progress;
@@ -14,20 +14,14 @@ use lockstep::{Case, CheckOptions, Error, Machine, Report};
 
 /// Runs it.
 pub fn main(args: &RunArgs, out: &mut Out) -> Done {
-    let cases = select::cases(&args.choice)?;
-    let config = if args.no_kernel {
-        args.model.config()
-    } else {
-        args.model.config_here()
-    };
-    preflight(&cases, config)?;
-    let mut options = CheckOptions {
-        config,
-        max_states: args.model.max_states,
-        race_rounds: args.rounds,
-        seed: args.seed,
-        ..CheckOptions::default()
-    };
+    let (cases, mut options) = subject(
+        &args.choice,
+        &args.model,
+        args.no_kernel,
+        args.rounds,
+        args.seed,
+    )?;
+    let config = options.config;
     let mut schedule = None;
     if let Some(text) = &args.schedule {
         let case = select::only(&cases)?;
@@ -37,12 +31,7 @@ pub fn main(args: &RunArgs, out: &mut Out) -> Done {
         options.race_rounds = 0;
         schedule = Some((case, run));
     }
-    let mut machines = match args.no_kernel {
-        true => std::iter::repeat_with(|| None)
-            .take(args.kernel.jobs())
-            .collect(),
-        false => machines(&args.kernel, cases.len())?,
-    };
+    let mut machines = machines(&args.kernel, args.no_kernel, cases.len())?;
     if let (Some((case, run)), Format::Text) = (&schedule, args.format) {
         explore::replayed(out, case, run)?;
         if let Some(Some(machine)) = machines.first_mut() {
@@ -156,8 +145,41 @@ pub fn preflight(cases: &[Case], config: Config) -> Result<(), Stop> {
     }
 }
 
-/// A machine for each of the jobs at a time, but no more than there are cases.
-pub fn machines(args: &KernelArgs, cases: usize) -> Result<Vec<Option<Machine>>, Stop> {
+/// The cases that the arguments choose, seen to be fit to run, and how they are to be checked.
+pub fn subject(
+    choice: &Choice,
+    model: &ModelArgs,
+    no_kernel: bool,
+    rounds: u32,
+    seed: u64,
+) -> Result<(Vec<Case>, CheckOptions), Stop> {
+    let cases = select::cases(choice)?;
+    let config = if no_kernel {
+        model.config()
+    } else {
+        model.config_here()
+    };
+    preflight(&cases, config)?;
+    let options = CheckOptions {
+        config,
+        max_states: model.max_states,
+        race_rounds: rounds,
+        seed,
+        ..CheckOptions::default()
+    };
+    Ok((cases, options))
+}
+
+/// A machine for each of the jobs at a time, but no more than there are cases; none in its place
+/// where the kernel is not to be run.
+pub fn machines(
+    args: &KernelArgs,
+    no_kernel: bool,
+    cases: usize,
+) -> Result<Vec<Option<Machine>>, Stop> {
+    if no_kernel {
+        return Ok(std::iter::repeat_with(|| None).take(args.jobs()).collect());
+    }
     let options = args.options();
     let mut machines = vec![Some(machine(&options)?)];
     while machines.len() < args.jobs().min(cases) {

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use crate::clause::*;
-use crate::kernel::{Cx, FileKind, Invocation, Kernel, ObjId, Progress};
+use crate::kernel::{Cx, File, FileKind, Invocation, Kernel, ObjId, Progress};
 use crate::pipe::{self, Buffer, Room};
 use crate::posix_mq;
 use scenario::{Data, Errno, Sys, TaskId, Value, constants::*};
@@ -44,14 +44,7 @@ fn read_request(
         }
         cx.cite(PIPE_022);
     }
-    if !k.files.get(file).readable() {
-        if k.files.get(file).pipe().is_some() {
-            cx.cite(PIPE_005);
-        } else if matches!(k.files.get(file).kind, FileKind::Path(_)) {
-            cx.cite(FIFO_038);
-        }
-        return Err(Errno::EBADF);
-    }
+    check_access(k, file, File::readable, cx)?;
     match call.sys {
         Sys::Readv | Sys::Preadv2 => {
             cx.cite(PIPE_043);
@@ -76,6 +69,25 @@ fn read_request(
         }
         _ => Ok((file, Room::of(call.args.get(1)), 0)),
     }
+}
+
+/// Whether the description is open for what the call does.
+fn check_access(
+    k: &Kernel,
+    file: ObjId,
+    open_for: impl Fn(&File) -> bool,
+    cx: &mut Cx,
+) -> Result<(), Errno> {
+    let f = k.files.get(file);
+    if open_for(f) {
+        return Ok(());
+    }
+    match f.kind {
+        FileKind::Pipe(_) => cx.cite(PIPE_005),
+        FileKind::Path(_) => cx.cite(FIFO_038),
+        _ => {}
+    }
+    Err(Errno::EBADF)
 }
 
 /// The flags of a call that moves bytes; one that moves none does not look at them.
@@ -188,14 +200,7 @@ fn write_request(
             });
         }
     }
-    if !k.files.get(file).writable() {
-        if k.files.get(file).pipe().is_some() {
-            cx.cite(PIPE_005);
-        } else if matches!(k.files.get(file).kind, FileKind::Path(_)) {
-            cx.cite(FIFO_038);
-        }
-        return Err(Errno::EBADF);
-    }
+    check_access(k, file, File::writable, cx)?;
     match call.sys {
         Sys::Writev | Sys::Pwritev2 => {
             cx.cite(PIPE_060);
