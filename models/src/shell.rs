@@ -36,10 +36,9 @@ use crate::runtime::Runtime;
 use crate::runtime::loom::{Loom, MOST_THREADS};
 use crate::runtime::shuttle::Shuttle;
 use crate::runtime::std::Std;
-use scenario::{Action, Arg, Event, Program, Schedule, Step, Sys, TaskId, TaskKind, Value};
+use scenario::{Action, Event, Program, Schedule, Step, TaskId};
 use sim::System;
 use sim::kernel::{Config, State};
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -106,7 +105,7 @@ impl Plan {
         let (start, _) = System::start(program, config)?;
         Ok(Plan {
             most_threads,
-            interrupted: interrupted(program),
+            interrupted: sim::signal::reachable(program),
             timed: program
                 .task_ids()
                 .filter(|&t| program.task(t).body.iter().any(|s| s.timeout().is_some()))
@@ -178,46 +177,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// The tasks that a signal may reach while they run their own code: those that somebody sends
-/// one to, those that `O_ASYNC` or a message queue may tell, and those whose children end.
-fn interrupted(program: &Program) -> Vec<TaskId> {
-    let leader = |mut task: TaskId| {
-        while let TaskKind::Thread(of) = program.task(task).kind {
-            task = of;
-        }
-        task
-    };
-    let mut processes = BTreeSet::new();
-    for task in program.task_ids() {
-        for stmt in &program.task(task).body {
-            match stmt.sys {
-                Sys::Kill | Sys::Tgkill => match &stmt.args[0] {
-                    Arg::Value(Value::Task(to)) => {
-                        processes.insert(leader(*to));
-                    }
-                    _ => processes.extend(program.task_ids()),
-                },
-                Sys::SetOwn => match &stmt.args[1] {
-                    Arg::Value(Value::Task(to)) => {
-                        processes.insert(leader(*to));
-                    }
-                    _ => processes.extend(program.task_ids()),
-                },
-                // The parent is told of its child's end, and who registers at a queue of a message.
-                Sys::Fork | Sys::MqNotifySignal | Sys::MqNotifyNumber => {
-                    processes.insert(leader(task));
-                }
-                _ => {}
-            }
-        }
-    }
-    program
-        .task_ids()
-        .skip(1)
-        .filter(|&t| processes.contains(&leader(t)))
-        .collect()
 }
 
 impl<R: Runtime> Shell<R> {

@@ -6,7 +6,7 @@
 
 use crate::fingerprint::fingerprint;
 use crate::kernel::{Choices, Config, Cx, Invocation, Kernel, Seen, State};
-use crate::signal::{Dispositions, SigSet};
+use crate::signal::{Dispositions, SigSet, reachable};
 use scenario::{
     Action, Clause, End, Event, Observer, Outcome, Program, Step, Sys, TaskId, VarId, What,
 };
@@ -95,6 +95,9 @@ impl System {
             system.kernel.fork(TaskId::SETUP, process, &mut cx);
         }
         system.kernel.close_all(TaskId::SETUP, &mut cx);
+        for task in reachable(program) {
+            system.kernel.task_mut(task).reachable = true;
+        }
         all.clauses.extend(cx.clauses.0);
         Ok((system, all))
     }

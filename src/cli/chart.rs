@@ -76,7 +76,7 @@ enum Life {
 fn life(system: &System, task: TaskId) -> Life {
     match system.kernel().task(task).state {
         State::NotStarted | State::Ended(_) => Life::None,
-        State::Idle => Life::Runs,
+        State::Idle | State::Returning(_) => Life::Runs,
         State::Sleeping { .. } | State::Stopped { .. } => Life::Sleeps,
     }
 }

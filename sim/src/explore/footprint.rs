@@ -285,7 +285,7 @@ impl<'a> View<'a> {
                 unit.future.units |= 1 << u | self.told_of_death(u);
                 unit.focus.units |= 1 << u;
             }
-            if let Some((_, rest)) = self.prints.calls[t].get(self.system.at(task)) {
+            if let Some((_, rest)) = self.prints.calls[t].get(self.next_place(task)) {
                 unit.future |= self.touch(u, rest);
             }
             // What a sleeper waits for is what its call uses, by now or before.
@@ -318,7 +318,10 @@ impl<'a> View<'a> {
         let process = self.process(u);
         let place = self.system.at(task);
         let mut touch = Touch::default();
-        if let Some((own, _)) = self.prints.calls[task.index()].get(place) {
+        // What is done but for its return touches nothing any more.
+        let returns = matches!(self.k.task(task).state, State::Returning(_));
+        let calls = &self.prints.calls[task.index()];
+        if let (false, Some((own, _))) = (returns, calls.get(place)) {
             touch |= self.touch(u, own);
         }
         let threads = self.k.threads_of(TaskId(u as u16));
@@ -333,7 +336,8 @@ impl<'a> View<'a> {
             })
             || members(touch.objects & !NOT_INODES).any(|at| self.owners[at] >> u & 1 == 1);
         let stmt = self.prints.program.task(task).body.get(place);
-        ends |= stmt.is_some_and(|s| writes(s.sys))
+        ends |= !returns
+            && stmt.is_some_and(|s| writes(s.sys))
             && (unit.focus.objects | touch.objects) & self.broken != 0;
         if let (true, Some(stmt)) = (actions.any(|a| a.step == Step::Issue), stmt) {
             let drops = |at: usize| Some((self.description(process, stmt.args.get(at)?)?, 1));
@@ -373,6 +377,12 @@ impl<'a> View<'a> {
         };
         let descriptor = process.fds.get(usize::try_from(fd?).ok()?)?.as_ref()?;
         self.k.files.position(descriptor.file)
+    }
+
+    /// The place of the first call that a task has yet to make, or has not done.
+    fn next_place(&self, task: TaskId) -> usize {
+        let returns = matches!(self.k.task(task).state, State::Returning(_));
+        self.system.at(task) + usize::from(returns)
     }
 
     /// What calls touch that a unit makes.

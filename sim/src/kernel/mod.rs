@@ -29,7 +29,7 @@ pub use file::{File, FileKind};
 pub use process::{Credentials, Descriptor, Process};
 pub use wait::{How, WaitQueue, Waiter};
 
-use crate::clause::SIG_203;
+use crate::clause::{SIG_203, SIG_230};
 use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
@@ -162,6 +162,9 @@ pub enum State {
         /// It was woken, and has not run since.
         woken: bool,
     },
+    /// Its call is done and others may have seen that; it has yet to get back to its own code with
+    /// this value, and a signal may come first.
+    Returning(Value),
     /// It is stopped by a signal.
     Stopped {
         /// What it does when it is continued.
@@ -207,6 +210,9 @@ pub struct Task {
     pub expired: bool,
     /// Handlers that will run when it gets back to its own code, the last one first.
     pub frames: Vec<Frame>,
+    /// A signal may reach it from outside, so that its return is a step of its own
+    /// ([`reachable`](crate::signal::reachable)).
+    pub reachable: bool,
     made: u16,
 }
 
@@ -344,6 +350,7 @@ impl Kernel {
                 deadline: None,
                 expired: false,
                 frames: Vec::new(),
+                reachable: false,
                 made: 0,
             })
         };
@@ -443,6 +450,7 @@ impl Kernel {
     pub fn can_resume(&self, task: TaskId) -> bool {
         match &self.task(task).state {
             State::Sleeping { woken, .. } => *woken || self.signal_pending(task),
+            State::Returning(_) => true,
             State::Stopped { woken, .. } => *woken || self.kill_pending(task),
             _ => false,
         }
@@ -457,7 +465,7 @@ impl Kernel {
     pub fn end_of(&self, task: TaskId, index: usize) -> End {
         match &self.task(task).state {
             State::NotStarted => End::NotStarted,
-            State::Idle => End::Unfinished(index),
+            State::Idle | State::Returning(_) => End::Unfinished(index),
             State::Sleeping { .. } => End::Blocked(index),
             State::Stopped { .. } => End::Stopped(index),
             State::Ended(end) => *end,
@@ -484,9 +492,15 @@ impl Kernel {
                 }
                 self.settle(task, call, progress, cx);
             }
+            State::Returning(value) => {
+                if self.signal_pending(task) {
+                    cx.cite(SIG_230);
+                }
+                self.deliver(task, Then::Return(value), cx);
+            }
             State::Stopped { then, .. } => match then {
                 Then::Idle => self.take_signals(task, cx),
-                Then::Return(value) => self.finish(task, value, cx),
+                Then::Return(value) => self.deliver(task, Then::Return(value), cx),
                 Then::Restart(call, kind) => {
                     self.settle(task, call, Progress::Restart(kind), cx);
                 }
@@ -516,7 +530,11 @@ impl Kernel {
     /// A call is done: on the way back to the task's own code, its signals come first.
     fn finish(&mut self, task: TaskId, value: Value, cx: &mut Cx) {
         self.clear_timeout(task);
-        self.deliver(task, Then::Return(value), cx);
+        if self.task(task).reachable {
+            self.task_mut(task).state = State::Returning(value);
+        } else {
+            self.deliver(task, Then::Return(value), cx);
+        }
     }
 
     /// Starts an interrupted call over.

@@ -17,16 +17,19 @@
 //! | `deliver.rs` | delivery: the order, handlers, restart, stop, death |
 //! | `calls.rs` | `sigaction`, `sigprocmask`, `sigpending`, `kill`, `tgkill` |
 //! | `owner.rs` | `O_ASYNC`: signals to the owners of descriptions |
+//! | `reach.rs` | whom signals may reach from outside |
 
 mod calls;
 mod deliver;
 mod owner;
+mod reach;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use calls::call;
 pub use deliver::Frame;
+pub use reach::reachable;
 pub(crate) use send::ChildCode;
 
 use crate::kernel::Kernel;

@@ -1,0 +1,90 @@
+//! Whom signals may reach from outside, as far as a program's text tells.
+//!
+//! A task that no signal can reach goes from its call back to its own code unseen. For one that a
+//! signal may reach, that way is a step of its own: others have seen what its call did, and the
+//! signal comes before its value is back.
+
+use scenario::{Arg, Kind, Program, Signal, Stmt, Sys, TaskId, TaskKind, Value};
+use std::collections::BTreeSet;
+
+/// Who may be sent a signal by a call.
+enum Reach {
+    /// Nobody but the caller itself, by what it does (`SIGPIPE`).
+    Nobody,
+    /// The process of the task.
+    Process(TaskId),
+    /// Anybody.
+    All,
+}
+
+/// The tasks that a signal may reach at a time not of their choosing: those that somebody sends one
+/// to, those that `O_ASYNC` or a message queue may tell, and those whose children end.
+pub fn reachable(program: &Program) -> Vec<TaskId> {
+    let leader = |mut task: TaskId| {
+        while let TaskKind::Thread(of) = program.task(task).kind {
+            task = of;
+        }
+        task
+    };
+    let heeds_children = program
+        .tasks
+        .iter()
+        .flat_map(|t| &t.body)
+        .any(heeds_sigchld);
+    let mut processes = BTreeSet::new();
+    for task in program.task_ids() {
+        for stmt in &program.task(task).body {
+            match reach(stmt, task, heeds_children) {
+                Reach::Nobody => {}
+                Reach::Process(of) => {
+                    processes.insert(leader(of));
+                }
+                Reach::All => processes.extend(program.task_ids()),
+            }
+        }
+    }
+    program
+        .task_ids()
+        .skip(1)
+        .filter(|&t| processes.contains(&leader(t)))
+        .collect()
+}
+
+fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
+    match stmt.sys {
+        // The parent is told of its child's end.
+        Sys::Fork if heeds_children => Reach::Process(caller),
+        Sys::Fork | Sys::Thread | Sys::ReopenOf => Reach::Nobody,
+        // Who registers at a queue is told of a message.
+        Sys::MqNotifySignal | Sys::MqNotifyNumber => Reach::Process(caller),
+        Sys::Kill | Sys::Tgkill | Sys::SetOwn => match &stmt.args.iter().find_map(to_task) {
+            Some(to) => Reach::Process(*to),
+            None => Reach::All,
+        },
+        // Whatever else takes a task may signal it, or others with it.
+        sys => match sys.spec().params.iter().any(|p| p.kind == Kind::Task) {
+            true => Reach::All,
+            false => Reach::Nobody,
+        },
+    }
+}
+
+fn to_task(arg: &Arg) -> Option<TaskId> {
+    match arg {
+        Arg::Value(Value::Task(to)) => Some(*to),
+        _ => None,
+    }
+}
+
+/// Whether a program that has this call may be told of its children: by default SIGCHLD is dropped.
+fn heeds_sigchld(stmt: &Stmt) -> bool {
+    match stmt.sys {
+        Sys::Sigaction => match stmt.args.first() {
+            Some(Arg::Value(Value::Signal(signal))) => *signal == Signal::SIGCHLD,
+            Some(Arg::Value(v)) => v.number() == Some(i64::from(Signal::SIGCHLD.0)),
+            _ => true,
+        },
+        Sys::Sigprocmask => true,
+        _ => false,
+    }
+}
