@@ -36,7 +36,7 @@ use crate::runtime::Runtime;
 use crate::runtime::loom::{Loom, MOST_THREADS};
 use crate::runtime::shuttle::Shuttle;
 use crate::runtime::std::Std;
-use scenario::{Action, Event, Program, Schedule, Step, TaskId};
+use scenario::{Action, Event, Program, Schedule, Step, TaskId, TaskKind};
 use sim::System;
 use sim::kernel::{Config, State};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,7 +52,7 @@ struct Plan {
     start: System,
     /// The tasks that have an interrupt.
     interrupted: Vec<TaskId>,
-    /// The tasks with calls that give up after a time.
+    /// The tasks with calls that give up after a time, and those whose process has a timer.
     timed: Vec<TaskId>,
     /// The most threads the engine has, the one that starts the others among them.
     most_threads: usize,
@@ -108,7 +108,10 @@ impl Plan {
             interrupted: sim::signal::reachable(program),
             timed: program
                 .task_ids()
-                .filter(|&t| program.task(t).body.iter().any(|s| s.timeout().is_some()))
+                .filter(|&t| {
+                    let own = program.task(t).body.iter().any(|s| s.timeout().is_some());
+                    own || has_timer(program, t)
+                })
                 .collect(),
             program: program.clone(),
             start,
@@ -177,6 +180,23 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether a task, or a thread that it or one of its threads starts, sets the timer of the process of
+/// which it is the first task.
+fn has_timer(program: &Program, task: TaskId) -> bool {
+    let is_thread = matches!(program.task(task).kind, TaskKind::Thread(_));
+    let leader = |mut t: TaskId| {
+        while let TaskKind::Thread(of) = program.task(t).kind {
+            t = of;
+        }
+        t
+    };
+    !is_thread
+        && program.task_ids().any(|t| {
+            let sets = program.task(t).body.iter().any(|s| s.timer().is_some());
+            sets && leader(t) == task
+        })
 }
 
 impl<R: Runtime> Shell<R> {

@@ -70,6 +70,11 @@ impl Build {
         }
     }
 
+    /// The task that it is of.
+    pub fn task(&self) -> u16 {
+        self.task as u16
+    }
+
     /// The address of a task's slot.
     pub fn slot_of(&self, task: usize) -> usize {
         self.arena.at(task)

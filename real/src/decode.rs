@@ -1,7 +1,7 @@
 //! From what a call left in its register and buffers to the value that the language knows.
 
 use crate::arena::Arena;
-use scenario::{Bits, Class, Data, DataBuilder, Errno, Signal, TaskId, Value};
+use scenario::{Bits, Class, Data, DataBuilder, Errno, Handled, Signal, TaskId, Value, constants};
 
 /// A part of a buffer.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,14 @@ pub(crate) enum Decode {
     Revents(usize, usize),
     /// A set of signals.
     Signals(usize),
+    /// `struct sigaction` as the kernel has it: `[handler, flags, mask]`.
+    Action(usize),
+    /// `siginfo_t`.
+    Siginfo(usize),
+    /// Records of a signalfd.
+    Records(usize),
+    /// `struct itimerval`: whether it runs, and its interval.
+    Timer(usize),
     /// A message: its bytes, and where its priority lies.
     QueueMessage(Piece, usize),
     /// `struct mq_attr`.
@@ -104,6 +112,33 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
                 let set = *(*at as *const u64);
                 let pending = (1..=64u8).filter(|n| set & (1 << (n - 1)) != 0);
                 Value::List(pending.map(|n| Value::Signal(Signal(n))).collect())
+            }
+            Decode::Action(at) => {
+                let action = &*(*at as *const crate::raw::KernelSigaction);
+                crate::signal::action_value(action)
+            }
+            Decode::Siginfo(at) => {
+                let info = *at as *const libc::siginfo_t;
+                let signal = (*info).si_signo;
+                handled(
+                    Signal(signal as u8),
+                    (*info).si_code,
+                    world.task(crate::worker::sender_of(signal, info)),
+                    crate::worker::value_of(signal, info) as i32,
+                )
+                .to_value()
+            }
+            Decode::Records(at) => {
+                let count = result as usize / size_of::<libc::signalfd_siginfo>();
+                let records = *at as *const libc::signalfd_siginfo;
+                let records = std::slice::from_raw_parts(records, count);
+                Value::List(records.iter().map(|r| record(r, world)).collect())
+            }
+            Decode::Timer(at) => {
+                let timer = &*(*at as *const libc::itimerval);
+                let armed = timer.it_value.tv_sec != 0 || timer.it_value.tv_usec != 0;
+                let interval = timer.it_interval.tv_sec * 1000 + timer.it_interval.tv_usec / 1000;
+                Value::List(vec![Value::Int(i64::from(armed)), Value::Int(interval)])
             }
             Decode::QueueMessage(piece, priority) => {
                 let data = read_pieces(&[*piece], result as u64);
@@ -208,5 +243,49 @@ pub(crate) fn task_value(arena: Arena, tasks: usize, id: i32) -> Value {
     match (0..tasks).find(of) {
         Some(t) if id != 0 => Value::Task(TaskId(t as u16)),
         _ => Value::Int(i64::from(id)),
+    }
+}
+
+/// A record of a signalfd.
+fn record(r: &libc::signalfd_siginfo, world: &impl World) -> Value {
+    let signal = Signal(r.ssi_signo as u8);
+    let from_task = r.ssi_code == libc::SI_USER || r.ssi_code < 0 || signal == Signal::SIGCHLD;
+    let value = match signal {
+        Signal::SIGCHLD if r.ssi_code > 0 => r.ssi_status,
+        _ => r.ssi_int,
+    };
+    let sender = world.task(if from_task { r.ssi_pid as i32 } else { 0 });
+    handled(signal, r.ssi_code, sender, value).to_value()
+}
+
+/// A signal with its information, of which `value` lies where a status or a sender's value does.
+pub(crate) fn handled(signal: Signal, code: i32, sender: Value, value: i32) -> Handled {
+    let of_child = signal == Signal::SIGCHLD && (1..=6).contains(&code);
+    let queued = code < 0 && code != libc::SI_TKILL && code != libc::SI_MESGQ;
+    Handled {
+        value: (of_child || queued).then_some(i64::from(value)),
+        ..Handled::new(
+            signal,
+            Value::Bits(Bits::SiCode, si_code(signal, code as u32)),
+            sender,
+        )
+    }
+}
+
+/// A signal's code as [`Bits::SiCode`] numbers it. The codes of `O_ASYNC` are small numbers that
+/// mean something else with the signals that have codes of their own.
+fn si_code(signal: Signal, code: u32) -> u64 {
+    const OWN: [Signal; 7] = [
+        Signal::SIGCHLD,
+        Signal::SIGILL,
+        Signal::SIGFPE,
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGTRAP,
+        Signal::SIGSYS,
+    ];
+    match code {
+        1..=6 if !OWN.contains(&signal) => constants::POLL_IN - 1 + u64::from(code),
+        code => u64::from(code),
     }
 }

@@ -156,18 +156,24 @@ impl Conductor<'_> {
         self.mail.note(&Note::Step(StepReport { issued, events }))
     }
 
-    /// If a sleeping call will give up by itself, waits for it. Tells whether anything happened.
+    /// If a sleeping call will give up by itself, or a timer runs, waits for it. Tells whether anything happened.
     fn outwait_timeouts(&mut self) -> Result<bool, Failure> {
+        self.stage.note_timers();
         let waiting = self.stage.waiting_for_time();
-        let Some(&(task, _)) = waiting.iter().min_by_key(|w| w.1) else {
+        let alarm = self.stage.next_alarm();
+        let nearest = waiting.iter().min_by_key(|w| w.1).map(|w| w.0);
+        let Some(task) = nearest.or(alarm.map(|a| a.0)) else {
             return Ok(false);
         };
+        let posted = self.stage.posted();
         let woke = |stage: &Stage| {
-            waiting
-                .iter()
-                .any(|w| !stage.is_busy(w.0) || stage.is_dead(w.0))
+            stage.posted() != posted
+                || waiting
+                    .iter()
+                    .any(|w| !stage.is_busy(w.0) || stage.is_dead(w.0))
         };
-        while !woke(&self.stage) {
+        let rings = |at: Instant| alarm.is_some_and(|a| at >= a.1);
+        while !woke(&self.stage) && !rings(Instant::now()) {
             if Instant::now() >= self.deadline {
                 self.overrun = true;
                 return Ok(true);
@@ -180,6 +186,12 @@ impl Conductor<'_> {
             .find(|w| !self.stage.is_busy(w.0))
             .map_or(task, |w| w.0);
         self.step(TaskId(task as u16), Vec::new())?;
+        if let Some((leader, _)) = alarm
+            && (nearest.is_none() || rings(Instant::now()))
+        {
+            let showed = self.stage.posted() != posted;
+            self.stage.alarm_is_over(leader, showed);
+        }
         Ok(true)
     }
 

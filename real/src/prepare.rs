@@ -175,6 +175,10 @@ impl<'a> Stage<'a> {
             pidfd: None,
             decodes,
             timeouts: task.body.iter().map(scenario::Stmt::timeout).collect(),
+            timers: task.body.iter().map(scenario::Stmt::timer).collect(),
+            timers_seen: 0,
+            alarm: None,
+            leader: leader_of(self.program, id).index(),
             used: build.used(),
         })
     }
@@ -287,4 +291,12 @@ fn may_signal(sys: Sys) -> bool {
 /// Whether a path leads out of the private directory.
 fn names_outside(arg: &Arg) -> bool {
     matches!(arg, Arg::Value(Value::Path(p)) if p.starts_with('/') || p.contains(".."))
+}
+
+/// The first task of a task's process.
+fn leader_of(program: &Program, mut task: TaskId) -> TaskId {
+    while let TaskKind::Thread(of) = program.task(task).kind {
+        task = of;
+    }
+    task
 }

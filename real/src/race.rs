@@ -156,7 +156,9 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
         }
         if stage.all_sleep_twice()? {
             // All asleep, but for some that wait for a time.
-            if stage.waiting_for_time().is_empty() {
+            stage.note_timers();
+            let rings = stage.next_alarm().is_some_and(|a| Instant::now() < a.1);
+            if stage.waiting_for_time().is_empty() && !rings {
                 break;
             }
             wait_for_change(globals, &globals.leaving, left);

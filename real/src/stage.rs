@@ -9,7 +9,7 @@ use crate::raw;
 use crate::status::{decode_status, exit_info, parse_stat, pidfd, state};
 use crate::wire::Failure;
 use crate::worker;
-use scenario::{Bits, End, Event, Handled, Program, Signal, TaskId, Value, What, constants};
+use scenario::{End, Event, Program, Signal, TaskId, Value, What};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::{Acquire, SeqCst};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// A call that gives up by itself within this time is waited for when nothing else can happen; one
 /// that takes longer counts as asleep for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// By so much a timer may be late before a run goes on without it. Nothing tells whether the timer of
+/// another process runs; a run in which one was later still is found to differ, and made once more.
+const LATENESS: Duration = Duration::from_millis(60);
 
 /// What outlives a run: the memory, and what was found at the start.
 pub(crate) struct Theatre {
@@ -74,6 +78,15 @@ pub(crate) struct Actor {
     pub decodes: Vec<Decode>,
     /// The call whose result is not there yet may time out after this many milliseconds.
     pub timeouts: Vec<Option<u64>>,
+    /// The timers that its calls set: when they end, and how often again, in nanoseconds.
+    pub timers: Vec<Option<(u64, u64)>>,
+    /// So many of its calls have been looked at for timers.
+    pub timers_seen: usize,
+    /// The timer of its process, if it is the first task of one: when it is over at the latest, and
+    /// its interval.
+    pub alarm: Option<(Instant, Duration)>,
+    /// The first task of its process.
+    pub leader: usize,
     /// Bytes of its slot's heap in use.
     pub used: usize,
 }
@@ -206,6 +219,52 @@ impl Stage<'_> {
             .collect()
     }
 
+    /// Takes note of the timers that were set since the last time. They were set before now, so
+    /// they are over at the latest so long after now.
+    pub fn note_timers(&mut self) {
+        for task in 0..self.actors.len() {
+            let done = self.at(task).min(self.actors[task].timers.len());
+            for at in self.actors[task].timers_seen..done {
+                if let Some((first, interval)) = self.actors[task].timers[at] {
+                    let leader = self.actors[task].leader;
+                    let first = Duration::from_nanos(first);
+                    self.actors[leader].alarm =
+                        (!first.is_zero() && first <= PATIENCE).then(|| {
+                            let over = Instant::now() + first + LATENESS;
+                            (over, Duration::from_nanos(interval))
+                        });
+                }
+            }
+            self.actors[task].timers_seen = done.max(self.actors[task].timers_seen);
+        }
+    }
+
+    /// The process whose timer is over first, and when that is at the latest.
+    pub fn next_alarm(&self) -> Option<(usize, Instant)> {
+        (0..self.actors.len())
+            .filter(|&t| !self.actors[t].stopped && self.actors[t].ended.is_none())
+            .filter_map(|t| Some((t, self.actors[t].alarm?.0)))
+            .min_by_key(|a| a.1)
+    }
+
+    /// The timer of that process is over, or begins anew if that showed.
+    pub fn alarm_is_over(&mut self, task: usize, showed: bool) {
+        if let Some((_, interval)) = self.actors[task].alarm {
+            let again = showed && !interval.is_zero();
+            self.actors[task].alarm =
+                again.then(|| (Instant::now() + interval + LATENESS, interval));
+        }
+    }
+
+    /// How much was posted, by all: a change tells that something happened.
+    pub fn posted(&self) -> u32 {
+        (0..self.actors.len()).fold(0, |all: u32, t| {
+            let slot = self.theatre.arena.slot(t);
+            all.wrapping_add(slot.posted.load(Acquire))
+                .wrapping_add(u32::from(self.is_dead(t)))
+        })
+    }
+
     /// The call that a task is in, or would make next.
     pub fn at(&self, task: usize) -> usize {
         let slot = self.theatre.arena.slot(task);
@@ -270,11 +329,12 @@ impl Stage<'_> {
                     self.actors[task].leaving = Some((entry.ticket, entry.b as u8));
                     continue;
                 }
-                Posted::Handled => What::Handle(Handled {
-                    signal: Signal(entry.a as u8),
-                    code: Value::Bits(Bits::SiCode, si_code(Signal(entry.a as u8), entry.b as u32)),
-                    sender: task_value(arena, self.actors.len(), entry.c as i32),
-                }),
+                Posted::Handled => What::Handle(decode::handled(
+                    Signal(entry.a as u8),
+                    entry.b as i32,
+                    task_value(arena, self.actors.len(), entry.c as i32),
+                    (entry.a >> 32) as i32,
+                )),
                 Posted::Returned => {
                     let index = entry.a - i64::from(slot.prelude);
                     if index < 0 || index as usize >= self.actors[task].calls {
@@ -384,24 +444,6 @@ impl Stage<'_> {
             crate::host::sweep().map_err(|e| Failure::call("/", e))?;
         }
         Ok(())
-    }
-}
-
-/// A signal's code as [`Bits::SiCode`] numbers it. The codes of `O_ASYNC` are small numbers that
-/// mean something else with the signals that have codes of their own.
-fn si_code(signal: Signal, code: u32) -> u64 {
-    const OWN: [Signal; 7] = [
-        Signal::SIGCHLD,
-        Signal::SIGILL,
-        Signal::SIGFPE,
-        Signal::SIGSEGV,
-        Signal::SIGBUS,
-        Signal::SIGTRAP,
-        Signal::SIGSYS,
-    ];
-    match code {
-        1..=6 if !OWN.contains(&signal) => constants::POLL_IN - 1 + u64::from(code),
-        code => u64::from(code),
     }
 }
 

@@ -315,6 +315,41 @@ fn post(at: usize, globals: &Globals, what: Posted, a: i64, b: i64, c: i64) {
     }
 }
 
+/// What comes with a signal besides its code and its sender: `si_status` or `si_int`, which lie at
+/// the same place.
+///
+/// # Safety
+/// The kernel has filled the structure.
+pub(crate) unsafe fn value_of(signal: i32, info: *const libc::siginfo_t) -> i64 {
+    // SAFETY: the caller says so.
+    unsafe {
+        let code = (*info).si_code;
+        if signal == libc::SIGCHLD && code > 0 {
+            i64::from((*info).si_status())
+        } else if code < 0 {
+            i64::from((*info).si_value().sival_ptr as i32)
+        } else {
+            0
+        }
+    }
+}
+
+/// The id of the process that sent a signal, or whose state it tells of; 0 for the kernel: SI_KERNEL
+/// and the codes of O_ASYNC have no sender there.
+///
+/// # Safety
+/// The kernel has filled the structure.
+pub(crate) unsafe fn sender_of(signal: i32, info: *const libc::siginfo_t) -> i32 {
+    // SAFETY: the caller says so.
+    unsafe {
+        let code = (*info).si_code;
+        match code == libc::SI_USER || code < 0 || signal == libc::SIGCHLD {
+            true => (*info).si_pid(),
+            false => 0,
+        }
+    }
+}
+
 /// The handler `record`: posts the signal in the ring of the task that it runs in, which it finds
 /// from its stack. It runs between any two instructions of the worker.
 pub(crate) extern "C" fn record(signal: i32, info: *const libc::siginfo_t, _context: usize) {
@@ -324,17 +359,13 @@ pub(crate) extern "C" fn record(signal: i32, info: *const libc::siginfo_t, _cont
     unsafe {
         let slot = &*(at as *const Slot);
         let code = (*info).si_code;
-        // SI_KERNEL and the codes of O_ASYNC have no sender there.
-        let sender = if code == libc::SI_USER || code < 0 || signal == libc::SIGCHLD {
-            (*info).si_pid()
-        } else {
-            0
-        };
+        let value = value_of(signal, info);
+        let sender = sender_of(signal, info);
         post(
             at,
             globals(at, slot),
             Posted::Handled,
-            i64::from(signal),
+            i64::from(signal) | value << 32,
             i64::from(code),
             i64::from(sender),
         );

@@ -334,11 +334,33 @@ calls! {
     Poll = poll(fds: PollFds, timeout: Int) -> List, "poll(2)", "Waits for events; gives the revents of each entry.";
 
     // Signals.
-    Sigaction = sigaction(signal: Signal, handler: Bits Handler, flags: Bits Action @ ?) -> Nothing, "sigaction(2)", "Sets a disposition.";
+    Sigaction = sigaction(signal: Signal, handler: Bits Handler, flags: Bits Action @ ?, mask: Signals @ ?) -> Nothing, "sigaction(2)", "Sets a disposition, with the signals that its handler blocks besides.";
+    SigactionGet = sigaction_get(signal: Signal) -> List, "sigaction(2)", "The disposition: [handler, flags, mask].";
+    SigactionFault = sigaction_fault(signal: Signal, action: Bytes, old: Bytes) -> Nothing, "sigaction(2)", "`sigaction` with a new action (`null(0)`: none; else bad memory) and a place for the old one that is bad memory (`null(0)`: none).";
+    SigactionSize = sigaction_size(signal: Signal, size: Int) -> Nothing, "sigaction(2)", "A query by the system call, with this many bytes as the size of a set of signals.";
     Sigprocmask = sigprocmask(how: Bits MaskHow, signals: Signals) -> Nothing, "sigprocmask(2)", "Changes the thread's mask.";
+    SigprocmaskGet = sigprocmask_get(how: Int) -> List, "sigprocmask(2)", "The thread's mask; no set is given, so `how` does not matter.";
+    SigprocmaskFault = sigprocmask_fault(how: Bits MaskHow, signals: Signals, old: Bytes) -> Nothing, "sigprocmask(2)", "`sigprocmask` whose place for the old mask is bad memory.";
     Sigpending = sigpending() -> List, "sigpending(2)", "The pending signals that are blocked.";
     Kill = kill(task: Task, signal: Signal) -> Nothing, "kill(2)", "Sends a signal to a process.";
     Tgkill = tgkill(task: Task, signal: Signal) -> Nothing, "tgkill(2)", "Sends a signal to a thread.";
+    Raise = raise(signal: Signal) -> Nothing, "raise(3)", "Sends a signal to the thread itself.";
+    Sigqueue = sigqueue(task: Task, signal: Signal, value: Int) -> Nothing, "sigqueue(3)", "Sends a signal with a value to a process.";
+    SigqueueThread = tgsigqueue(task: Task, signal: Signal, value: Int) -> Nothing, "rt_sigqueueinfo(2)", "Sends a signal with a value to a thread.";
+    SigqueueCode = sigqueue_as(task: Task, signal: Signal, code: Bits SiCode) -> Nothing, "rt_sigqueueinfo(2)", "`sigqueue` that claims another `si_code`.";
+    Sigsuspend = sigsuspend(signals: Signals) -> Nothing, "sigsuspend(2)", "Blocks these signals alone until a handler has run.";
+    SigsuspendFault = sigsuspend_fault(signals: Bytes, size: Int) -> Nothing, "sigsuspend(2)", "`sigsuspend` whose set is bad memory, or of this size in bytes.";
+    Pause = pause() -> Nothing, "pause(2)", "Sleeps until a handler has run.";
+    Sigwaitinfo = sigwaitinfo(signals: Signals) -> List, "sigwaitinfo(2)", "Takes one of these signals, or waits for one; gives its information as `siginfo` does.";
+    Sigtimedwait = sigtimedwait(signals: Signals, milliseconds: Int) -> List, "sigwaitinfo(2)", "`sigwaitinfo` that gives up after a time; 0 does not wait.";
+    SigtimedwaitAt = sigtimedwait_raw(signals: Signals, seconds: Int, nanoseconds: Int) -> List, "sigwaitinfo(2)", "`sigtimedwait` with its time as it is handed over.";
+    SigwaitFault = sigwait_fault(signals: Signals, info: Bytes) -> Int, "sigwaitinfo(2)", "`sigwaitinfo` that does not wait, and whose place for the information is bad memory.";
+    Alarm = alarm(seconds: Int) -> Int, "alarm(2)", "Has SIGALRM sent after a time, in place of an earlier alarm; gives what that had left, in seconds.";
+    Setitimer = setitimer(milliseconds: Int, interval: Int @ ?) -> Nothing, "getitimer(2)", "Has SIGALRM sent after a time, and again after each interval, both in milliseconds (`ITIMER_REAL`).";
+    SetitimerRaw = setitimer_raw(timer: Int, seconds: Int, microseconds: Int) -> Nothing, "getitimer(2)", "`setitimer` with a timer's number and a time as it is handed over, no interval.";
+    Getitimer = getitimer() -> List, "getitimer(2)", "[armed, interval]: whether `ITIMER_REAL` runs, 0 or 1, and its interval in milliseconds.";
+    Signalfd = signalfd(fd: Fd, signals: Signals, flags: Bits Signalfd @ ?) -> Fd, "signalfd(2)", "Makes a descriptor that accepts these signals (`fd` -1), or changes the signals of one.";
+    SignalfdRead = read_signals(fd: Fd, count: Int) -> List, "signalfd(2)", "`read` into room for so many records of a signalfd; gives each as `siginfo` does.";
 
     // System V message queues.
     MsgGet = msgget(key: Int, flags: Bits Ipc) -> Int, "msgget(2)", "Gives the id of the message queue with that key, or of a new one; permission bits are or-ed to the flags.";

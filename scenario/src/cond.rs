@@ -84,13 +84,7 @@ impl Eval<'_> {
                 _ => None,
             },
             Cond::Handled(task) => self.handled(*task, |h| Value::Signal(h.signal)),
-            Cond::Siginfo(task) => self.handled(*task, |h| {
-                Value::List(vec![
-                    Value::Signal(h.signal),
-                    h.code.clone(),
-                    h.sender.clone(),
-                ])
-            }),
+            Cond::Siginfo(task) => self.handled(*task, Handled::to_value),
             Cond::List(items) => {
                 let values: Option<Vec<Value>> = items.iter().map(|c| self.value(c)).collect();
                 values.map(Value::List)

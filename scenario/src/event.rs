@@ -68,6 +68,32 @@ pub struct Handled {
     pub code: Value,
     /// The sender: a task, or 0 for the kernel.
     pub sender: Value,
+    /// What the sender of `SI_QUEUE` (or another code of its own) gave with it, or a child's status.
+    pub value: Option<i64>,
+}
+
+impl Handled {
+    /// A signal that comes with no value.
+    pub fn new(signal: Signal, code: Value, sender: Value) -> Handled {
+        Handled {
+            signal,
+            code,
+            sender,
+            value: None,
+        }
+    }
+
+    /// The information as the language shows it: `[signal, code, sender]`, and the value if there
+    /// is one.
+    pub fn to_value(&self) -> Value {
+        let mut list = vec![
+            Value::Signal(self.signal),
+            self.code.clone(),
+            self.sender.clone(),
+        ];
+        list.extend(self.value.map(Value::Int));
+        Value::List(list)
+    }
 }
 
 /// How a task stands at the end of a run.
@@ -181,11 +207,7 @@ impl Observer {
                     // What no condition looks at must not tell outcomes apart.
                     let seen = match program.sees_siginfo(event.task) {
                         true => h.clone(),
-                        false => Handled {
-                            signal: h.signal,
-                            code: Value::ZERO,
-                            sender: Value::ZERO,
-                        },
+                        false => Handled::new(h.signal, Value::ZERO, Value::ZERO),
                     };
                     self.handled[at].push(seen);
                 }

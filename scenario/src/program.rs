@@ -84,12 +84,12 @@ impl Program {
         (0..self.tasks.len() as u16).map(TaskId)
     }
 
-    /// Whether a call of it may give up after a time.
+    /// Whether a call of it may give up after a time, or a timer end.
     pub fn is_timed(&self) -> bool {
         self.tasks
             .iter()
             .flat_map(|t| &t.body)
-            .any(|s| s.timeout().is_some())
+            .any(|s| s.timeout().is_some() || s.timer().is_some_and(|t| t.0 > 0))
     }
 
     /// A statement.
@@ -156,12 +156,35 @@ impl Stmt {
             Sys::Poll => (number(1)?, 1_000_000),
             Sys::MqTimedSend => (number(3)?, 1_000_000),
             Sys::MqTimedReceive => (number(2)?, 1_000_000),
+            Sys::Sigtimedwait => (number(1)?, 1_000_000),
+            Sys::SigtimedwaitAt => (number(1)?, 1_000_000_000),
             _ => return None,
         };
         u64::try_from(time)
             .ok()
             .filter(|t| *t > 0)
             .map(|t| t.saturating_mul(unit))
+    }
+}
+
+impl Stmt {
+    /// If the call sets the timer of its process: after how many nanoseconds that ends, and after how
+    /// many more again and again; 0 for never.
+    pub fn timer(&self) -> Option<(u64, u64)> {
+        let number = |at: usize| match self.args.get(at) {
+            Some(Arg::Value(v)) => v.number().and_then(|n| u64::try_from(n).ok()),
+            _ => None,
+        };
+        let of = |n: Option<u64>, unit: u64| n.map(|n| n.saturating_mul(unit));
+        match self.sys {
+            Sys::Alarm => Some((of(number(0), 1_000_000_000)?, 0)),
+            Sys::Setitimer => Some((of(number(0), 1_000_000)?, of(number(1), 1_000_000)?)),
+            Sys::SetitimerRaw if number(0) == Some(0) => {
+                let microseconds = number(2).filter(|n| *n < 1_000_000)?;
+                Some((of(number(1), 1_000_000_000)? + microseconds * 1000, 0))
+            }
+            _ => None,
+        }
     }
 }
 

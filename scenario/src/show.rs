@@ -38,7 +38,12 @@ impl Program {
             signal,
             code,
             sender,
+            value,
         } = handled;
+        let code = match value {
+            Some(value) => format!("{code} {value}"),
+            None => code.to_string(),
+        };
         match (code, sender) {
             (code, Value::Int(0)) => format!("{signal} ({code})"),
             (code, sender) => format!("{signal} ({code} from {})", self.show_value(sender)),
@@ -90,7 +95,7 @@ impl Program {
             .map(|(&task, handled)| {
                 let full = self.sees_siginfo(task);
                 let show = |h: &Handled| match full {
-                    true => format!("[{}, {}, {}]", h.signal, h.code, self.show_value(&h.sender)),
+                    true => self.show_value(&h.to_value()),
                     false => h.signal.to_string(),
                 };
                 format!(

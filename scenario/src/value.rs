@@ -142,8 +142,10 @@ bits! {
     Ipc { IPC_CREAT = 0o1000, IPC_EXCL = 0o2000 }
     /// `msgsnd`, `msgrcv` flags.
     Msg { IPC_NOWAIT = 0o4000, MSG_NOERROR = 0o10000, MSG_EXCEPT = 0o20000, MSG_COPY = 0o40000 }
+    /// `signalfd` flags.
+    Signalfd { SFD_NONBLOCK = 0o4000, SFD_CLOEXEC = 0o2000000 }
     /// `si_code`.
-    SiCode { SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_MESGQ = 0xffff_fffd, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002 }
+    SiCode { SI_USER = 0, CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_TIMER = 0xffff_fffe, SI_MESGQ = 0xffff_fffd, SI_ASYNCIO = 0xffff_fffc, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002 }
 }
 
 impl Bits {

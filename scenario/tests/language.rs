@@ -303,11 +303,7 @@ process q
   fcntl(0, F_GETFL) = flags
 always a == n and e == n and gone == n and flags == n and handled(q) == []
 "#);
-    let handled = Handled {
-        signal: Signal::SIGUSR1,
-        code: Value::ZERO,
-        sender: Value::ZERO,
-    };
+    let handled = Handled::new(Signal::SIGUSR1, Value::ZERO, Value::ZERO);
     let outcome = Outcome {
         values: vec![
             Some(Value::from("hello")),
@@ -405,11 +401,11 @@ fn what_no_condition_sees_tells_no_outcomes_apart() {
     };
     let event = |sender: u16| Event {
         task: TaskId(1),
-        what: What::Handle(Handled {
-            signal: Signal::SIGUSR1,
-            code: Value::Bits(Bits::SiCode, 0),
-            sender: Value::Task(TaskId(sender)),
-        }),
+        what: What::Handle(Handled::new(
+            Signal::SIGUSR1,
+            Value::Bits(Bits::SiCode, 0),
+            Value::Task(TaskId(sender)),
+        )),
     };
     let outcome = |p: &Program, sender| {
         let mut observer = Observer::new(p);

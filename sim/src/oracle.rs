@@ -127,9 +127,14 @@ impl<'p> Oracle<'p> {
         let mut clauses: BTreeSet<Clause> = BTreeSet::new();
         // A kernel may be so slow that time ends meanwhile; that is looked at only if need be.
         for slowly in [false, true] {
-            for candidate in &self.candidates {
+            for candidate in self.bases(slowly || !issues) {
                 let results = if !issues {
-                    quiet::pass_time(self.program, &candidate.system)
+                    let mut results = quiet::pass_time(self.program, &candidate.system);
+                    if got.is_empty() {
+                        // A time that may have ended, and of which nothing shows.
+                        results.push(quiet::nothing(&candidate.system));
+                    }
+                    results
                 } else if !candidate.system.can_issue(self.program, task) {
                     continue;
                 } else if slowly {
@@ -197,6 +202,27 @@ impl<'p> Oracle<'p> {
             got,
             allowed,
         })
+    }
+
+    /// The states that explain what was seen so far; `later`: also those that come of them by time
+    /// alone, of which nothing shows.
+    fn bases(&self, later: bool) -> Vec<Candidate> {
+        let mut bases = self.candidates.clone();
+        let mut at = 0;
+        while later && at < bases.len() {
+            let base = bases[at].clone();
+            at += 1;
+            for quiet in quiet::pass_time(self.program, &base.system) {
+                let next = Candidate {
+                    system: quiet.system,
+                    renaming: base.renaming.clone(),
+                };
+                if quiet.events.is_empty() && !bases.contains(&next) {
+                    bases.push(next);
+                }
+            }
+        }
+        bases
     }
 
     /// The clauses that explain the steps taken in so far.

@@ -5,6 +5,7 @@
 
 use crate::clause::*;
 use crate::kernel::{Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart};
+use crate::signal;
 use scenario::{Bits, TaskId, Value, constants::*};
 
 /// A poll in progress.
@@ -16,8 +17,8 @@ pub struct PollOp {
     watched: Vec<ObjId>,
 }
 
-/// The events that a description has now, wanted or not.
-pub fn readiness(k: &Kernel, file: ObjId, cx: &mut Cx) -> u64 {
+/// The events that a description has now for this task, wanted or not.
+pub fn readiness(k: &Kernel, task: TaskId, file: ObjId, cx: &mut Cx) -> u64 {
     let f = k.files.get(file);
     match f.kind {
         FileKind::Pipe(pipe) => {
@@ -87,6 +88,13 @@ pub fn readiness(k: &Kernel, file: ObjId, cx: &mut Cx) -> u64 {
             }
             events
         }
+        FileKind::Signals(set) => {
+            cx.cite(SIG_098);
+            match signal::fd_readable(k, task, set) {
+                true => POLLIN,
+                false => 0,
+            }
+        }
         FileKind::Regular(_) | FileKind::Null => {
             cx.cite(READY_019);
             POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
@@ -109,7 +117,7 @@ fn look_at(k: &Kernel, task: TaskId, fd: i64, events: u64, cx: &mut Cx) -> u64 {
     if matches!(k.files.get(file).kind, FileKind::Path(_)) {
         cx.cite(READY_015);
     }
-    let now = readiness(k, file, cx);
+    let now = readiness(k, task, file, cx);
     let told = now & (events | POLLERR | POLLHUP | POLLNVAL);
     if told != now || told & !events != 0 {
         cx.cite(READY_014);
@@ -198,7 +206,10 @@ impl PollOp {
         for file in &self.watched {
             let f = k.files.get(*file);
             let (reads, writes) = (f.readable(), f.writable());
-            if let FileKind::Queue(queue) = f.kind {
+            if let FileKind::Signals(_) = f.kind {
+                let readers = &mut k.process_mut(task).signal_readers;
+                readers.join(task, How::Watching { heeds: true });
+            } else if let FileKind::Queue(queue) = f.kind {
                 let pollers = &mut k.queues.get_mut(queue).pollers;
                 pollers.join(task, How::Watching { heeds: true });
             } else if let Some(pipe) = f.pipe() {
@@ -215,7 +226,9 @@ impl PollOp {
 
     fn leave(&self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
         for file in &self.watched {
-            if let FileKind::Queue(queue) = k.files.get(*file).kind {
+            if let FileKind::Signals(_) = k.files.get(*file).kind {
+                k.process_mut(task).signal_readers.leave(task);
+            } else if let FileKind::Queue(queue) = k.files.get(*file).kind {
                 k.queues.get_mut(queue).pollers.leave(task);
             } else if let Some(pipe) = k.files.get(*file).pipe() {
                 let p = k.pipes.get_mut(pipe);

@@ -55,6 +55,15 @@ pub fn pass_time(program: &Program, system: &System) -> Vec<Quiet> {
     settle(program, started.collect(), false)
 }
 
+/// Nothing happens.
+pub fn nothing(system: &System) -> Quiet {
+    Quiet {
+        system: system.clone(),
+        events: BTreeMap::new(),
+        clauses: BTreeSet::new(),
+    }
+}
+
 /// The same as [`issue`], where time may pass meanwhile: a kernel may be slow.
 pub fn issue_slowly(program: &Program, system: &System, task: TaskId) -> Vec<Quiet> {
     issued(program, system, task, true)

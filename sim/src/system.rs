@@ -296,7 +296,7 @@ impl System {
             }
             Step::Resume => self.kernel.resume(task, cx),
             Step::Signal => self.kernel.take_signals(task, cx),
-            Step::Expire => self.kernel.expire(task),
+            Step::Expire => self.kernel.expire(task, cx),
         }
         for effect in cx.effects.drain(..) {
             let what = match effect.what {

@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::clause::*;
 use crate::kernel::{Cx, File, FileKind, Invocation, Kernel, ObjId, Progress};
 use crate::pipe::{self, Buffer, Room};
-use crate::posix_mq;
+use crate::{posix_mq, signal};
 use scenario::{Data, Errno, Sys, TaskId, Value, constants::*};
 
 /// The most buffers that `readv` and `writev` take (PIPE-043, PIPE-060).
@@ -22,6 +22,10 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
             FileKind::Pipe(_) => pipe::begin_read(k, task, file, room, flags, cx),
             FileKind::Regular(inode) => read_regular(k, file, inode, room, call).into(),
             FileKind::Queue(queue) => posix_mq::read_status(k, file, queue, room, cx).into(),
+            FileKind::Signals(_) => {
+                // What whole records look like has process ids in it: `read_signals` tells it.
+                signal::read_without_room(k, task, file, room, cx)
+            }
             _ => Progress::Done(Value::Data(Data::empty())),
         },
     }
@@ -150,6 +154,10 @@ pub(crate) fn begin_write(
                 };
                 let n = write_regular(k, file, inode, &source.valid, at);
                 Progress::Done(Value::Int(n as i64))
+            }
+            FileKind::Signals(_) => {
+                cx.cite(SIG_098);
+                Progress::Done(Errno::EINVAL.into())
             }
             FileKind::Queue(_) => {
                 cx.cite(MQ_036);

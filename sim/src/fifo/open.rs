@@ -128,6 +128,8 @@ fn by_descriptor(
             Target::Existing(inode)
         }
         FileKind::Null => Target::Null,
+        // It has no inode of its own that could be opened.
+        FileKind::Signals(_) => return Err(Errno::ENXIO),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
 use crate::posix_mq::{self, MessageOp};
+use crate::signal::{FdReadOp, WaitOp};
 use crate::sysv_msg::{ReceiveOp, SendOp};
 use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
@@ -69,6 +70,10 @@ pub enum Op {
     Poll(PollOp),
     /// A send or a receive waits at a message queue.
     Message(MessageOp),
+    /// A call waits for a signal.
+    Signal(WaitOp),
+    /// A read of a signalfd waits for a record.
+    SignalFd(FdReadOp),
     /// `msgsnd` waits for room in the queue.
     MsgSend(SendOp),
     /// `msgrcv` waits for a message.
@@ -82,7 +87,7 @@ impl Op {
             Op::Read(op) => vec![op.pipe()],
             Op::Write(op) => vec![op.pipe()],
             Op::Open(op) => vec![op.pipe()],
-            Op::MsgSend(_) | Op::MsgReceive(_) => Vec::new(),
+            Op::MsgSend(_) | Op::MsgReceive(_) | Op::Signal(_) | Op::SignalFd(_) => Vec::new(),
             Op::Move(op) => op.inodes().collect(),
             Op::Message(op) => vec![op.queue()],
             Op::Poll(op) => {
@@ -120,6 +125,8 @@ pub enum Restart {
     UnlessHandler,
     /// Unless any handler runs.
     NoHandler,
+    /// Never: it fails with EINTR.
+    Never,
 }
 
 impl From<Result<Value, Errno>> for Progress {
@@ -175,9 +182,16 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
 
         Poll => poll::begin(k, task, call, cx),
 
-        Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => {
-            signal::call(k, task, call, cx).into()
+        Sigaction | SigactionGet | SigactionFault | SigactionSize | Sigprocmask
+        | SigprocmaskGet | SigprocmaskFault | Sigpending | Kill | Tgkill | Raise | Sigqueue
+        | SigqueueThread | SigqueueCode => signal::call(k, task, call, cx).into(),
+        Sigsuspend | SigsuspendFault | Pause | Sigwaitinfo | Sigtimedwait | SigtimedwaitAt
+        | SigwaitFault => signal::begin_wait(k, task, call, cx),
+        Alarm | Setitimer | SetitimerRaw | Getitimer => {
+            signal::timer_call(k, task, call, cx).into()
         }
+        Signalfd => signal::open_fd(k, task, call, cx).into(),
+        SignalfdRead => signal::begin_read(k, task, call, cx),
 
         MsgGet => sysv_msg::get(k, task, call, cx).into(),
         MsgSend => sysv_msg::begin_send(k, task, call, cx),
@@ -196,6 +210,8 @@ pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Prog
         Op::Move(op) => op.advance(k, task, cx),
         Op::Poll(op) => op.advance(k, task, cx),
         Op::Message(op) => op.advance(k, task, cx),
+        Op::Signal(op) => op.advance(k, task, cx),
+        Op::SignalFd(op) => op.advance(k, task, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
     }
@@ -210,6 +226,8 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Move(op) => op.abandon(k, task, cx),
         Op::Poll(op) => op.abandon(k, task, cx),
         Op::Message(op) => op.abandon(k, task, cx),
+        Op::Signal(op) => op.abandon(k, task),
+        Op::SignalFd(op) => op.abandon(k, task, cx),
         Op::MsgSend(op) => op.abandon(k, task, cx),
         Op::MsgReceive(op) => op.abandon(k, task, cx),
     }

@@ -2,6 +2,7 @@
 
 use super::{Cx, Kernel, ObjId};
 use crate::clause::*;
+use crate::signal::SigSet;
 use scenario::{Errno, Signal, TaskId, constants::*};
 
 /// An open file description.
@@ -43,6 +44,8 @@ pub enum FileKind {
     Path(ObjId),
     /// A message queue, by its inode.
     Queue(ObjId),
+    /// A signalfd, with the signals it accepts.
+    Signals(SigSet),
 }
 
 impl File {
@@ -85,7 +88,7 @@ impl File {
             | FileKind::Directory(id)
             | FileKind::Queue(id)
             | FileKind::Path(id) => Some(id),
-            FileKind::Null => None,
+            FileKind::Null | FileKind::Signals(_) => None,
         }
     }
 
@@ -157,7 +160,7 @@ impl Kernel {
                     cx.cite(MQ_099);
                 }
             }
-            FileKind::Null => self.files.remove(file),
+            FileKind::Null | FileKind::Signals(_) => self.files.remove(file),
         }
     }
 
@@ -169,7 +172,7 @@ impl Kernel {
             | FileKind::Directory(i)
             | FileKind::Queue(i)
             | FileKind::Path(i) => i == inode,
-            FileKind::Null => false,
+            FileKind::Null | FileKind::Signals(_) => false,
         })
     }
 }

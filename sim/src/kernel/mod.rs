@@ -198,6 +198,10 @@ pub struct Task {
     pub credentials: Credentials,
     /// The signals it blocks.
     pub mask: SigSet,
+    /// The mask that comes back after a call that blocks others for its time.
+    pub saved_mask: Option<SigSet>,
+    /// Signals that it blocks but for the time of a call that waits for them.
+    pub awaited: SigSet,
     /// Signals sent to it alone.
     pub pending: Vec<Handled>,
     /// It was told that a signal waits for it, and has not looked since.
@@ -344,6 +348,8 @@ impl Kernel {
                 state,
                 credentials: Credentials::default(),
                 mask: SigSet::default(),
+                saved_mask: None,
+                awaited: SigSet::default(),
                 pending: Vec::new(),
                 told: false,
                 stopping: false,
@@ -493,10 +499,10 @@ impl Kernel {
                 self.settle(task, call, progress, cx);
             }
             State::Returning(value) => {
-                if self.signal_pending(task) {
+                self.deliver(task, Then::Return(value), cx);
+                if !self.is_idle(task) {
                     cx.cite(SIG_230);
                 }
-                self.deliver(task, Then::Return(value), cx);
             }
             State::Stopped { then, .. } => match then {
                 Then::Idle => self.take_signals(task, cx),
@@ -530,6 +536,7 @@ impl Kernel {
     /// A call is done: on the way back to the task's own code, its signals come first.
     fn finish(&mut self, task: TaskId, value: Value, cx: &mut Cx) {
         self.clear_timeout(task);
+        self.restore_mask(task);
         if self.task(task).reachable {
             self.task_mut(task).state = State::Returning(value);
         } else {

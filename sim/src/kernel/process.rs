@@ -1,9 +1,9 @@
 //! Processes and threads: descriptor tables, credentials, `fork`, `exit`.
 
-use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State};
+use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State, WaitQueue};
 use crate::clause::*;
 use crate::fingerprint::Shared;
-use crate::signal::{ChildCode, Dispositions, SigSet};
+use crate::signal::{ChildCode, Dispositions, SigSet, Timer};
 use scenario::{End, Errno, Handled, Signal, TaskId, constants::*};
 
 /// A descriptor.
@@ -55,8 +55,14 @@ pub struct Process {
     pub dispositions: Dispositions,
     /// Signals sent to the process.
     pub pending: Vec<Handled>,
+    /// Its interval timer, if it runs.
+    pub timer: Option<Timer>,
+    /// Its tasks that wait for signals at a `signalfd`.
+    pub signal_readers: WaitQueue,
     /// This signal ends it; its threads have yet to notice.
     pub exiting: Option<Signal>,
+    /// The signal that stopped it last.
+    pub stop_signal: Option<Signal>,
     /// It was continued, and its parent has yet to be told.
     pub continued: bool,
     /// It ended so.
@@ -79,7 +85,10 @@ impl Process {
             cwd: root,
             dispositions: Dispositions::default(),
             pending: Vec::new(),
+            timer: None,
+            signal_readers: WaitQueue::default(),
             exiting: None,
+            stop_signal: None,
             continued: false,
             ended: None,
         }
@@ -200,7 +209,10 @@ impl Kernel {
         let mut process = self.process_of(task).clone();
         process.parent = Some(self.task(task).process);
         process.pending.clear();
+        process.timer = None;
+        process.signal_readers = WaitQueue::default();
         process.exiting = None;
+        process.stop_signal = None;
         process.reserved.clear();
         for descriptor in process.fds.iter().flatten() {
             self.files.get_mut(descriptor.file).descriptors += 1;
@@ -260,17 +272,16 @@ impl Kernel {
         }
         self.process_mut(leader).ended = Some(end);
         self.process_mut(leader).pending.clear();
+        self.process_mut(leader).timer = None;
         if self.process_of(leader).fds.iter().flatten().count() > 0 {
             cx.cite(FD_022);
         }
         self.close_all(leader, cx);
-        self.tell_parent(
-            leader,
-            match end {
-                End::Exited(_) => ChildCode::Exited,
-                _ => ChildCode::Killed,
-            },
-            cx,
-        );
+        let (code, status) = match end {
+            End::Exited(status) => (ChildCode::Exited, i64::from(status)),
+            End::Killed(signal) => (ChildCode::Killed, i64::from(signal.0)),
+            _ => (ChildCode::Killed, 0),
+        };
+        self.tell_parent(leader, code, status, cx);
     }
 }

@@ -5,7 +5,8 @@
 //! less by that much. Calls take no time by themselves, but a call may be late by any amount, so time
 //! may pass at any moment: an explorer takes that action like any other.
 
-use super::{Kernel, State};
+use super::{Cx, Kernel, State};
+use crate::signal::Timer;
 use scenario::TaskId;
 
 impl Kernel {
@@ -28,25 +29,56 @@ impl Kernel {
         }
     }
 
+    /// What is left of the times that a task waits for: of its call's, and of its process's timer, which
+    /// counts for the first task of the process.
+    fn times_of(&self, task: TaskId) -> impl Iterator<Item = u64> {
+        let timer = match self.processes.get(task.index()) {
+            Some(Some(process)) => process.timer.map(|t| t.left),
+            _ => None,
+        };
+        self.task(task).deadline.into_iter().chain(timer)
+    }
+
     /// What is left of the time that ends first.
     fn nearest(&self) -> Option<u64> {
-        self.tasks.iter().filter_map(|t| t.deadline).min()
+        self.all_tasks().flat_map(|t| self.times_of(t)).min()
+    }
+
+    fn all_tasks(&self) -> impl Iterator<Item = TaskId> + use<> {
+        (0..self.tasks.len() as u16).map(TaskId)
     }
 
     /// Whether it is the task's time that ends next.
     pub fn can_expire(&self, task: TaskId) -> bool {
-        let t = self.task(task);
-        t.deadline.is_some() && t.deadline == self.nearest()
+        let nearest = self.nearest();
+        nearest.is_some() && self.times_of(task).any(|left| Some(left) == nearest)
     }
 
     /// Time passes to the end of the task's, which [ends next](Kernel::can_expire).
-    pub fn expire(&mut self, task: TaskId) {
-        let passed = self.task(task).deadline.unwrap_or(0);
-        for other in (0..self.tasks.len() as u16).map(TaskId) {
+    pub(crate) fn expire(&mut self, task: TaskId, cx: &mut Cx) {
+        let passed = self.nearest().unwrap_or(0);
+        let rings = match &self.processes[task.index()] {
+            Some(process) => process.timer.is_some_and(|t| t.left == passed),
+            None => false,
+        };
+        for other in self.all_tasks() {
             if self.task(other).deadline.is_some_and(|left| left > 0) && passed > 0 {
                 let t = self.task_mut(other);
                 t.deadline = t.deadline.map(|left| left.saturating_sub(passed));
             }
+            if let Some(process) = &mut self.processes[other.index()]
+                && let Some(timer) = process.timer
+                && passed > 0
+            {
+                process.make_mut().timer = Some(Timer {
+                    left: timer.left.saturating_sub(passed),
+                    ..timer
+                });
+            }
+        }
+        // If both end at once, the timer is first; the call's time is then left at nothing.
+        if rings {
+            return self.ring(task, cx);
         }
         let t = self.task_mut(task);
         (t.deadline, t.expired) = (None, true);

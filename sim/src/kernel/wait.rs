@@ -54,6 +54,11 @@ impl WaitQueue {
         self.0.retain(|w| w.task != task);
     }
 
+    /// Those that stand in it, in order.
+    pub(crate) fn tasks(&self) -> Vec<TaskId> {
+        self.0.iter().map(|w| w.task).collect()
+    }
+
     /// Whether the task stands in it.
     pub fn contains(&self, task: TaskId) -> bool {
         self.0.iter().any(|w| w.task == task)

@@ -112,11 +112,11 @@ impl Kernel {
         {
             cx.cite(PIPE_052);
         }
-        let info = Handled {
-            signal: Signal::SIGPIPE,
-            code: Value::Bits(Bits::SiCode, SI_USER),
-            sender: Value::Task(self.task(task).process),
-        };
+        let info = Handled::new(
+            Signal::SIGPIPE,
+            Value::Bits(Bits::SiCode, SI_USER),
+            Value::Task(self.task(task).process),
+        );
         self.send_to_task(task, info);
     }
 

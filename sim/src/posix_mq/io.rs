@@ -414,11 +414,11 @@ impl Kernel {
                 if !from.credentials.privileged() && from.credentials.euid != to.credentials.euid {
                     cx.cite(MQ_085);
                 }
-                let info = Handled {
-                    signal: Signal(told.signal),
-                    code: Value::Bits(scenario::Bits::SiCode, SI_MESGQ),
-                    sender: Value::Task(self.task(sender).process),
-                };
+                let info = Handled::new(
+                    Signal(told.signal),
+                    Value::Bits(scenario::Bits::SiCode, SI_MESGQ),
+                    Value::Task(self.task(sender).process),
+                );
                 self.send_to_process(told.process, info);
             }
         } else if q.registration.is_some() {

@@ -4,9 +4,13 @@ use super::send::Sent;
 use super::{Disposition, SigSet, Usual};
 use crate::clause::*;
 use crate::kernel::{Cx, Invocation, Kernel, Op, State};
-use scenario::{Bits, Errno, Handled, Signal, Sys, TaskId, Value, constants::*};
+use scenario::{Bits, Errno, Fault, Handled, Signal, Sys, TaskId, Value, constants::*};
 
-/// `sigaction`, `sigprocmask`, `sigpending`, `kill`, `tgkill`.
+/// The flags that the kernel knows and the language has.
+const FLAGS: u64 =
+    SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND;
+
+/// The calls on dispositions, masks and pending signals, and those that send one.
 pub(crate) fn call(
     k: &mut Kernel,
     task: TaskId,
@@ -15,9 +19,26 @@ pub(crate) fn call(
 ) -> Result<Value, Errno> {
     match call.sys {
         Sys::Sigaction => sigaction(k, task, call, cx),
-        Sys::Sigprocmask => sigprocmask(k, task, call, cx),
+        Sys::SigactionGet => sigaction_get(k, task, call, cx),
+        Sys::SigactionFault => sigaction_fault(k, task, call, cx),
+        Sys::SigactionSize => {
+            cx.cite(SIG_009);
+            match call.int(1) {
+                8 => sigaction_get(k, task, call, cx).map(|_| Value::ZERO),
+                _ => Err(Errno::EINVAL),
+            }
+        }
+        Sys::Sigprocmask | Sys::SigprocmaskFault => sigprocmask(k, task, call, cx),
+        Sys::SigprocmaskGet => {
+            if call.int(0) > 2 {
+                cx.cite(SIG_026);
+            }
+            let set = k.task(task).mask;
+            Ok(Value::List(set.signals().map(Value::Signal).collect()))
+        }
         Sys::Sigpending => Ok(sigpending(k, task, cx)),
-        Sys::Kill | Sys::Tgkill => send(k, task, call, cx),
+        Sys::Kill | Sys::Tgkill | Sys::Raise => send(k, task, call, cx),
+        Sys::Sigqueue | Sys::SigqueueThread | Sys::SigqueueCode => queue(k, task, call, cx),
         _ => Err(Errno::ENOSYS),
     }
 }
@@ -41,9 +62,19 @@ fn sigaction(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Re
         cx.cite(SIG_008);
         return Err(Errno::EINVAL);
     }
+    let mask = SigSet::of_list(call.list(3));
+    if mask != mask.mortal() {
+        cx.cite(SIG_011);
+    }
+    // Bits that no flag has are dropped, and SA_RESTORER is the library's.
+    let flags = call.bits(2) & FLAGS;
+    if flags != call.bits(2) {
+        cx.cite(SIG_012);
+    }
     let disposition = Disposition {
         handler: call.bits(1),
-        flags: call.bits(2),
+        flags,
+        mask: mask.mortal(),
     };
     let leader = k.task(task).process;
     k.process_mut(task).dispositions.set(signal, disposition);
@@ -60,19 +91,57 @@ fn sigaction(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Re
     Ok(Value::ZERO)
 }
 
+/// A query: the disposition as it was installed, also after `SA_RESETHAND` has reset it.
+fn sigaction_get(k: &Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
+    let signal = number(call, 0)
+        .ok()
+        .filter(|s| s.0 > 0)
+        .ok_or(Errno::EINVAL)
+        .inspect_err(|_| cx.cite(SIG_009))?;
+    if signal != Signal(signal.0) || matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
+        cx.cite(SIG_008);
+    }
+    let d = k.process_of(task).dispositions.get(signal);
+    if d.handler == SIG_DFL && d.flags & SA_RESETHAND != 0 {
+        cx.cite(SIG_023);
+    }
+    Ok(Value::List(vec![
+        Value::Bits(Bits::Handler, d.handler),
+        Value::Bits(Bits::Action, d.flags),
+        Value::List(d.mask.signals().map(Value::Signal).collect()),
+    ]))
+}
+
+/// `sigaction` with memory that is bad. The new action is read first; a place for the old one that
+/// is bad is found out when the new one is in force.
+fn sigaction_fault(
+    k: &mut Kernel,
+    task: TaskId,
+    call: &Invocation,
+    cx: &mut Cx,
+) -> Result<Value, Errno> {
+    let null = |at: usize| match call.args.get(at) {
+        Some(Value::Memory(m)) => m.fault == Fault::Null,
+        _ => true,
+    };
+    cx.cite(SIG_009);
+    if !null(1) {
+        return Err(Errno::EFAULT);
+    }
+    sigaction_get(k, task, call, cx)?;
+    match null(2) {
+        true => Ok(Value::ZERO),
+        false => Err(Errno::EFAULT),
+    }
+}
+
 fn sigprocmask(
     k: &mut Kernel,
     task: TaskId,
     call: &Invocation,
     cx: &mut Cx,
 ) -> Result<Value, Errno> {
-    let set = call
-        .list(1)
-        .iter()
-        .fold(SigSet::default(), |set, s| match s.number() {
-            Some(n @ 1..=64) => set.with(Signal(n as u8)),
-            _ => set,
-        });
+    let set = SigSet::of_list(call.list(1));
     let old = k.task(task).mask;
     let new = match call.bits(0) {
         SIG_BLOCK => SigSet(old.0 | set.0),
@@ -83,21 +152,20 @@ fn sigprocmask(
             return Err(Errno::EINVAL);
         }
     };
-    let never = SigSet::default()
-        .with(Signal::SIGKILL)
-        .with(Signal::SIGSTOP);
-    if new.0 & never.0 != 0 {
+    if new != new.mortal() {
         cx.cite(SIG_006);
     }
     cx.cite(SIG_025);
-    let new = SigSet(new.0 & !never.0);
-    k.task_mut(task).mask = new;
-    k.retarget(task, SigSet(new.0 & !old.0));
-    let waits = k.has_deliverable(task);
-    if waits {
+    k.change_mask(task, new.mortal());
+    if k.has_deliverable(task) {
         cx.cite(SIG_027);
     }
-    k.task_mut(task).told = waits;
+    if call.sys == Sys::SigprocmaskFault
+        && !matches!(call.args.get(2), Some(Value::Memory(m)) if m.fault == Fault::Null)
+    {
+        cx.cite(SIG_010);
+        return Err(Errno::EFAULT);
+    }
     Ok(Value::ZERO)
 }
 
@@ -116,8 +184,18 @@ fn sigpending(k: &Kernel, task: TaskId, cx: &mut Cx) -> Value {
     Value::List(signals.into_iter().map(Value::Signal).collect())
 }
 
-/// `kill` and `tgkill`.
-fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
+/// Who is to get a signal, and whether the caller may send it: the target, its number, and whether
+/// it is for that thread alone.
+fn target(
+    k: &Kernel,
+    task: TaskId,
+    call: &Invocation,
+    cx: &mut Cx,
+) -> Result<(TaskId, Signal, bool), Errno> {
+    if call.sys == Sys::Raise {
+        let signal = number(call, 0).inspect_err(|_| cx.cite(SIG_059))?;
+        return Ok((task, signal, true));
+    }
     let target = call.task(0).ok_or(Errno::ESRCH)?;
     if k.is_gone(target) {
         cx.cite(match k.task(target).state {
@@ -127,7 +205,7 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
         return Err(Errno::ESRCH);
     }
     let leader = k.task(target).process;
-    let alone = call.sys == Sys::Tgkill;
+    let alone = matches!(call.sys, Sys::Tgkill | Sys::SigqueueThread);
     let signal = number(call, 1).inspect_err(|_| cx.cite(SIG_059))?;
     let (from, to) = (k.task(task).credentials, k.task(target).credentials);
     // The saved user id is always the real one here: only a privileged setuid changes either. All
@@ -144,15 +222,22 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
         cx.cite(SIG_063);
         return Err(Errno::EPERM);
     }
+    Ok((target, signal, alone))
+}
+
+/// `kill`, `tgkill` and `raise`.
+fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
+    let (target, signal, alone) = target(k, task, call, cx)?;
     if signal.0 == 0 {
         cx.cite(SIG_055);
         return Ok(Value::ZERO);
     }
     cx.cite(SIG_051);
-    let sender = Value::Task(k.task(task).process);
-    let code = Value::Bits(Bits::SiCode, if alone { SI_TKILL } else { SI_USER });
-    if own {
-        cx.cite(if Usual::of(signal) == Usual::Stop {
+    let leader = k.task(target).process;
+    if k.task(task).process == leader {
+        cx.cite(if call.sys == Sys::Raise {
+            SIG_200
+        } else if Usual::of(signal) == Usual::Stop {
             SIG_119
         } else {
             SIG_028
@@ -161,12 +246,52 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     if !alone && target != leader {
         cx.cite(SIG_066);
     }
-    cite_before(k, target, signal, cx);
-    let info = Handled {
-        signal,
-        code,
-        sender,
+    let code = Value::Bits(Bits::SiCode, if alone { SI_TKILL } else { SI_USER });
+    let info = Handled::new(signal, code, Value::Task(k.task(task).process));
+    generate(k, target, info, alone, cx)
+}
+
+/// `sigqueue` and what lies below it.
+fn queue(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
+    let (code, value) = match call.sys {
+        Sys::SigqueueCode => (call.bits(2), 0),
+        _ => (SI_QUEUE, call.int(2)),
     };
+    // Codes of the kernel's and of `tgkill` are forged only to oneself.
+    if (code as i32 >= 0 || code == SI_TKILL) && call.task(0) != Some(task) {
+        cx.cite(SIG_049);
+        return Err(Errno::EPERM);
+    }
+    cx.cite(SIG_043);
+    let (target, signal, alone) = target(k, task, call, cx)?;
+    if signal.0 == 0 {
+        return Ok(Value::ZERO);
+    }
+    cx.cite(match call.sys {
+        Sys::SigqueueCode => SIG_049,
+        Sys::SigqueueThread => SIG_050,
+        _ => SIG_042,
+    });
+    let sender = Value::Task(k.task(task).process);
+    let queued = (code as i32) < 0 && code != SI_TKILL && code != SI_MESGQ;
+    let info = Handled {
+        // It is an `int` in the end.
+        value: queued.then_some(i64::from(value as i32)),
+        ..Handled::new(signal, Value::Bits(Bits::SiCode, code), sender)
+    };
+    generate(k, target, info, alone, cx)
+}
+
+/// A signal that may be sent is sent.
+fn generate(
+    k: &mut Kernel,
+    target: TaskId,
+    info: Handled,
+    alone: bool,
+    cx: &mut Cx,
+) -> Result<Value, Errno> {
+    let signal = info.signal;
+    cite_before(k, target, signal, cx);
     let sent = match alone {
         true => k.send_to_task(target, info),
         false => k.send_to_process(target, info),

@@ -9,7 +9,7 @@
 //! taken     frame SIGUSR1 │ frame SIGUSR2 on top │ stopped … continued │ body SIGUSR2, body SIGUSR1
 //! ```
 
-use super::{ChildCode, SigSet, Usual};
+use super::{ChildCode, Disposition, SigSet, Usual};
 use crate::clause::*;
 use crate::kernel::{Cx, Effect, Kernel, Restart, Seen, State, Then};
 use crate::posix_mq;
@@ -27,7 +27,7 @@ enum Action {
     /// Nothing.
     Nothing,
     /// Its handler runs.
-    Handle(u64),
+    Handle(Disposition),
     /// Its process stops.
     Stop,
     /// Its process ends.
@@ -38,7 +38,25 @@ impl Kernel {
     /// Takes the next signal that the task does not block: its own before the process's, of each
     /// the fault signals first, then the lowest number.
     fn dequeue(&mut self, task: TaskId, cx: &mut Cx) -> Option<Handled> {
-        let mask = self.task(task).mask;
+        self.dequeue_unblocked(task, self.task(task).mask, cx)
+    }
+
+    /// Takes the next signal of a set, blocked or not, for a call that accepts it.
+    pub(super) fn accept(&mut self, task: TaskId, set: SigSet, cx: &mut Cx) -> Option<Handled> {
+        let info = self.dequeue_unblocked(task, SigSet(!set.0), cx)?;
+        cx.cite(SIG_090);
+        let leader = self.task(task).process;
+        if self.process(leader).dispositions.ignore(info.signal) {
+            cx.cite(SIG_016);
+        }
+        // What the task was told of may be what it has just taken.
+        if self.task(task).told && !self.has_deliverable(task) {
+            self.task_mut(task).told = false;
+        }
+        Some(info)
+    }
+
+    fn dequeue_unblocked(&mut self, task: TaskId, mask: SigSet, cx: &mut Cx) -> Option<Handled> {
         let fault = |s: Signal| matches!(s.0, 4 | 5 | 7 | 8 | 11 | 31);
         let next = |list: &[Handled]| {
             list.iter()
@@ -80,7 +98,7 @@ impl Kernel {
             (SIG_IGN, _) | (SIG_DFL, Usual::Ignore | Usual::Continue) => Action::Nothing,
             (SIG_DFL, Usual::Stop) => Action::Stop,
             (SIG_DFL, Usual::Terminate | Usual::Core) => Action::Die,
-            _ => Action::Handle(disposition.flags),
+            _ => Action::Handle(disposition),
         }
     }
 
@@ -89,10 +107,15 @@ impl Kernel {
         let leader = self.task(task).process;
         if self.process(leader).continued {
             self.process_mut(leader).continued = false;
-            self.tell_parent(leader, ChildCode::Continued, cx);
+            let status = i64::from(Signal::SIGCONT.0);
+            self.tell_parent(leader, ChildCode::Continued, status, cx);
         }
         // Who was told of nothing does not look: a signal of the process is for who was told of it.
         let mut looks = self.signal_pending(task) || !self.task(task).frames.is_empty();
+        if let Then::Restart(call, Restart::Never) = &then {
+            cite_never(call.sys, cx);
+            then = Then::Return(Errno::EINTR.into());
+        }
         // Only the first handler decides what becomes of a disturbed call; it may have been taken
         // before a stop.
         let mut decided = !self.task(task).frames.is_empty();
@@ -113,8 +136,9 @@ impl Kernel {
                         }
                     }
                     Action::Die => return self.die(task, leader, signal, cx),
-                    Action::Stop => self.stop_all(leader, cx),
-                    Action::Handle(flags) => {
+                    Action::Stop => self.stop_all(leader, signal, cx),
+                    Action::Handle(disposition) => {
+                        let flags = disposition.flags;
                         if let Then::Restart(call, kind) = &then {
                             if decided {
                                 cx.cite(SIG_109);
@@ -123,7 +147,7 @@ impl Kernel {
                             }
                         }
                         decided = true;
-                        self.push_frame(task, info, flags, cx);
+                        self.push_frame(task, info, disposition, cx);
                     }
                 }
             } else if let Some(frame) = self.task_mut(task).frames.pop() {
@@ -134,6 +158,11 @@ impl Kernel {
                     task,
                     what: Seen::Handle(frame.info),
                 });
+            } else if self.task(task).saved_mask.is_some() {
+                // The call starts over, whatever the mask before it lets through now.
+                decided = true;
+                self.restore_mask(task);
+                looks = self.signal_pending(task);
             } else {
                 looks = false;
             }
@@ -155,29 +184,54 @@ impl Kernel {
     }
 
     /// A signal with a handler becomes a frame.
-    fn push_frame(&mut self, task: TaskId, info: Handled, flags: u64, cx: &mut Cx) {
+    fn push_frame(&mut self, task: TaskId, info: Handled, disposition: Disposition, cx: &mut Cx) {
         let leader = self.task(task).process;
+        let flags = disposition.flags;
         let signal = info.signal;
         if signal == Signal::SIGPIPE {
             cx.cite(PIPE_052);
         }
         if flags & SA_RESETHAND != 0 {
             cx.cite(SIG_022);
-            self.process_mut(leader)
-                .dispositions
-                .set(signal, Default::default());
+            if flags & SA_NODEFER == 0 {
+                cx.cite(SIG_024);
+            }
+            // The flags stay, for who asks.
+            let reset = Disposition {
+                handler: SIG_DFL,
+                ..disposition
+            };
+            self.process_mut(leader).dispositions.set(signal, reset);
         }
         let mask = self.task(task).mask;
         if !self.task(task).frames.is_empty() {
             cx.cite(SIG_035);
         }
-        self.task_mut(task).frames.push(Frame { info, mask });
+        // After a call that blocked other signals for its time, the mask before it comes back.
+        let before = self.task_mut(task).saved_mask.take();
+        if before.is_some() {
+            cx.cite(SIG_085);
+        }
+        let before = before.unwrap_or(mask);
+        self.task_mut(task)
+            .frames
+            .push(Frame { info, mask: before });
+        let mut blocked = SigSet(mask.0 | disposition.mask.0);
+        if disposition.mask != SigSet::default() {
+            cx.cite(SIG_018);
+            if self.has_deliverable(task) {
+                cx.cite(SIG_036);
+            }
+        }
         if flags & SA_NODEFER == 0 {
             cx.cite(SIG_018);
-            self.task_mut(task).mask = mask.with(signal);
-            self.retarget(task, SigSet::default().with(signal));
+            blocked = blocked.with(signal);
         } else {
             cx.cite(SIG_020);
+        }
+        if blocked != mask {
+            self.task_mut(task).mask = blocked;
+            self.retarget(task, SigSet(blocked.0 & !mask.0));
         }
     }
 
@@ -211,7 +265,8 @@ impl Kernel {
     }
 
     /// A stop signal stops every thread of the process, each where it is.
-    fn stop_all(&mut self, leader: TaskId, cx: &mut Cx) {
+    fn stop_all(&mut self, leader: TaskId, signal: Signal, cx: &mut Cx) {
+        self.process_mut(leader).stop_signal = Some(signal);
         let threads = self.threads_of(leader);
         if threads.len() > 1 {
             cx.cite(SIG_110);
@@ -240,7 +295,11 @@ impl Kernel {
         let threads = self.threads_of(leader);
         let all = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
         if threads.iter().all(all) {
-            self.tell_parent(leader, ChildCode::Stopped, cx);
+            let status = self
+                .process(leader)
+                .stop_signal
+                .map_or(0, |s| i64::from(s.0));
+            self.tell_parent(leader, ChildCode::Stopped, status, cx);
         }
     }
 }
@@ -260,6 +319,18 @@ fn cite_order(pending: &[Handled], at: usize, mask: SigSet, cx: &mut Cx) {
     }
 }
 
+/// Cites why a disturbed call fails, handler or not.
+fn cite_never(sys: Sys, cx: &mut Cx) {
+    cx.cite(SIG_106);
+    if matches!(
+        sys,
+        Sys::Sigtimedwait | Sys::SigtimedwaitAt | Sys::Sigwaitinfo
+    ) {
+        cx.cite(SIG_088);
+        cx.cite(SIG_093);
+    }
+}
+
 /// Whether a handler with these flags ends the call that it disturbed.
 fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
     match (kind, sys) {
@@ -268,11 +339,20 @@ fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
             cx.cite(MSG_070);
             return true;
         }
+        (Restart::NoHandler, Sys::Pause | Sys::Sigsuspend) => {
+            cx.cite(SIG_106);
+            cx.cite(match sys {
+                Sys::Pause => SIG_083,
+                _ => SIG_084,
+            });
+            return true;
+        }
         (Restart::NoHandler, _) => {
             cx.cite(SIG_106);
             cx.cite(READY_022);
             return true;
         }
+        (_, Sys::SignalfdRead) => cx.cite(SIG_100),
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_036),
         (_, sys) if posix_mq::waits(sys) => {
             cx.cite(SIG_105);
@@ -297,7 +377,10 @@ fn cite_stopped(sys: Sys, kind: Restart, cx: &mut Cx) {
             cx.cite(MSG_059);
             cx.cite(MSG_071);
         }
+        (Restart::NoHandler, Sys::Pause) => cx.cite(SIG_083),
+        (Restart::NoHandler, Sys::Sigsuspend) => cx.cite(SIG_087),
         (Restart::NoHandler, _) => cx.cite(READY_023),
+        (_, Sys::SignalfdRead) => cx.cite(SIG_100),
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_035),
         (_, sys) if posix_mq::waits(sys) => {
             cx.cite(MQ_064);

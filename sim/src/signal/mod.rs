@@ -17,23 +17,35 @@
 //! | `deliver.rs` | delivery: the order, handlers, restart, stop, death |
 //! | `calls.rs` | `sigaction`, `sigprocmask`, `sigpending`, `kill`, `tgkill` |
 //! | `owner.rs` | `O_ASYNC`: signals to the owners of descriptions |
+//! | `wait.rs` | `sigsuspend`, `pause`, `sigtimedwait` |
+//! | `fd.rs` | `signalfd` |
+//! | `timer.rs` | `alarm`, `setitimer` |
 //! | `reach.rs` | whom signals may reach from outside |
 
 mod calls;
 mod deliver;
+mod fd;
 mod owner;
 mod reach;
 mod send;
 #[cfg(test)]
 mod tests;
+mod timer;
+mod wait;
 
 pub(crate) use calls::call;
 pub use deliver::Frame;
+pub use fd::{FdReadOp, SignalFd};
+pub(crate) use fd::{begin_read, open as open_fd, read_without_room, readable as fd_readable};
 pub use reach::reachable;
 pub(crate) use send::ChildCode;
+pub use timer::Timer;
+pub(crate) use timer::call as timer_call;
+pub use wait::WaitOp;
+pub(crate) use wait::begin as begin_wait;
 
 use crate::kernel::Kernel;
-use scenario::{Signal, TaskId, constants::*};
+use scenario::{Signal, TaskId, Value, constants::*};
 
 /// A set of signals; bit `n - 1` stands for signal `n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,6 +55,29 @@ impl SigSet {
     /// Whether the signal is in it.
     pub fn contains(self, signal: Signal) -> bool {
         self.0 >> (signal.0 - 1) & 1 == 1
+    }
+
+    /// The signals of a list of an invocation; what is no signal's number counts for nothing.
+    pub(crate) fn of_list(list: &[Value]) -> SigSet {
+        list.iter()
+            .filter_map(Value::number)
+            .fold(SigSet::default(), |set, number| match number {
+                n @ 1..=64 => set.with(Signal(n as u8)),
+                _ => set,
+            })
+    }
+
+    /// Its signals, the lowest first.
+    pub fn signals(self) -> impl Iterator<Item = Signal> {
+        (1..=64).map(Signal).filter(move |s| self.contains(*s))
+    }
+
+    /// Without what cannot be blocked, caught or ignored.
+    pub(crate) fn mortal(self) -> SigSet {
+        let never = SigSet::default()
+            .with(Signal::SIGKILL)
+            .with(Signal::SIGSTOP);
+        SigSet(self.0 & !never.0)
     }
 
     /// With the signal.
@@ -58,6 +93,8 @@ pub struct Disposition {
     pub handler: u64,
     /// `sa_flags`.
     pub flags: u64,
+    /// `sa_mask`: what its handler blocks besides.
+    pub mask: SigSet,
 }
 
 /// The dispositions of a process that are not the default.
@@ -130,6 +167,33 @@ impl Usual {
 }
 
 impl Kernel {
+    /// The task blocks these signals for the time of a call. The mask before comes back when the call
+    /// returns; if a handler runs first, when that returns.
+    pub(crate) fn set_temporary_mask(&mut self, task: TaskId, mask: SigSet) {
+        let old = self.task(task).mask;
+        self.task_mut(task).saved_mask.get_or_insert(old);
+        self.change_mask(task, mask.mortal());
+    }
+
+    /// The call of a temporary mask is over, and no handler has taken the mask before.
+    pub(crate) fn restore_mask(&mut self, task: TaskId) {
+        if self.task(task).saved_mask.is_some()
+            && let Some(old) = self.task_mut(task).saved_mask.take()
+        {
+            self.change_mask(task, old);
+        }
+    }
+
+    /// The task comes to block these signals. It is told of those that wait and that it now takes;
+    /// those that it was told of and now blocks are another thread's.
+    pub(crate) fn change_mask(&mut self, task: TaskId, new: SigSet) {
+        let old = self.task(task).mask;
+        self.task_mut(task).mask = new;
+        self.retarget(task, SigSet(new.0 & !old.0));
+        let waits = self.has_deliverable(task);
+        self.task_mut(task).told = waits;
+    }
+
     /// Whether something keeps the task from sleeping: it was told of a signal, its process is to
     /// stop, or to end. What it was told of may be gone when it looks: another thread has taken it.
     pub fn signal_pending(&self, task: TaskId) -> bool {

@@ -38,11 +38,8 @@ impl Kernel {
                 (Some(_), Side::Readers) => POLL_IN,
                 (Some(_), Side::Writers) => POLL_OUT,
             };
-            let info = Handled {
-                signal: chosen.unwrap_or(Signal::SIGIO),
-                code: Value::Bits(Bits::SiCode, code),
-                sender: Value::Int(0),
-            };
+            let signal = chosen.unwrap_or(Signal::SIGIO);
+            let info = Handled::new(signal, Value::Bits(Bits::SiCode, code), Value::ZERO);
             if self.send_to_process(owner, info) == Sent::Merged {
                 cx.cite(SIG_030);
             }

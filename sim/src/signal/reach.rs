@@ -57,7 +57,14 @@ fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
         Sys::Fork | Sys::Thread | Sys::ReopenOf => Reach::Nobody,
         // Who registers at a queue is told of a message.
         Sys::MqNotifySignal | Sys::MqNotifyNumber => Reach::Process(caller),
-        Sys::Kill | Sys::Tgkill | Sys::SetOwn => match &stmt.args.iter().find_map(to_task) {
+        // And who sets a timer, of its end.
+        Sys::Alarm | Sys::Setitimer | Sys::SetitimerRaw => Reach::Process(caller),
+        Sys::Kill
+        | Sys::Tgkill
+        | Sys::Sigqueue
+        | Sys::SigqueueThread
+        | Sys::SigqueueCode
+        | Sys::SetOwn => match &stmt.args.iter().find_map(to_task) {
             Some(to) => Reach::Process(*to),
             None => Reach::All,
         },
@@ -84,7 +91,9 @@ fn heeds_sigchld(stmt: &Stmt) -> bool {
             Some(Arg::Value(v)) => v.number() == Some(i64::from(Signal::SIGCHLD.0)),
             _ => true,
         },
-        Sys::Sigprocmask => true,
+        Sys::Sigprocmask | Sys::SigprocmaskFault | Sys::Signalfd => true,
+        Sys::Sigwaitinfo | Sys::Sigtimedwait | Sys::SigtimedwaitAt | Sys::SigwaitFault => true,
+        Sys::Sigsuspend => true,
         _ => false,
     }
 }

@@ -67,7 +67,8 @@ impl Kernel {
             Usual::Stop => self.forget(leader, |s| s == Signal::SIGCONT),
             _ => {}
         }
-        let blocked = self.task(task).mask.contains(signal);
+        let t = self.task(task);
+        let blocked = t.mask.contains(signal) || t.awaited.contains(signal);
         if !blocked && self.process(leader).dispositions.ignore(signal) {
             return Sent::Dropped;
         }
@@ -80,12 +81,17 @@ impl Kernel {
             return Sent::Merged;
         }
         list.push(info);
+        // Readers of signalfds look, whatever is blocked.
+        for reader in self.process(leader).signal_readers.tasks() {
+            self.wake_task(reader);
+        }
         let mut candidates = vec![task];
         if !private {
             candidates.extend(self.threads_of(leader));
         }
         if let Some(told) = candidates.into_iter().find(|t| self.wants(*t, signal)) {
             let fatal = Usual::of(signal) == Usual::Terminate
+                && !self.task(told).awaited.contains(signal)
                 && self.process(leader).dispositions.get(signal).handler == SIG_DFL;
             if fatal {
                 // Death does not wait for its turn among other signals.
@@ -153,7 +159,13 @@ impl Kernel {
     }
 
     /// A process ended, stopped or was continued: its parent gets SIGCHLD, unless it wants none.
-    pub(crate) fn tell_parent(&mut self, leader: TaskId, code: ChildCode, cx: &mut Cx) {
+    pub(crate) fn tell_parent(
+        &mut self,
+        leader: TaskId,
+        code: ChildCode,
+        status: i64,
+        cx: &mut Cx,
+    ) {
         let Some(parent) = self.process(leader).parent else {
             return;
         };
@@ -170,9 +182,12 @@ impl Kernel {
         cx.cite(SIG_053);
         cx.cite(SIG_122);
         let info = Handled {
-            signal: Signal::SIGCHLD,
-            code: Value::Bits(Bits::SiCode, code as u64),
-            sender: Value::Task(leader),
+            value: Some(status),
+            ..Handled::new(
+                Signal::SIGCHLD,
+                Value::Bits(Bits::SiCode, code as u64),
+                Value::Task(leader),
+            )
         };
         if self.send_to_process(parent, info) == Sent::Merged {
             cx.cite(SIG_123);
