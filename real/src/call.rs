@@ -140,6 +140,13 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::Signalfd => signal::signalfd(c),
         Sys::SignalfdRead => signal::read_signals(c),
 
+        Sys::Setpgid => fd::registers(c, libc::SYS_setpgid),
+        Sys::Getpgid => process::task_of(c, libc::SYS_getpgid),
+        Sys::Getpgrp => process::task_of(c, libc::SYS_getpgrp),
+        Sys::Setsid => process::task_of(c, libc::SYS_setsid),
+        Sys::Getsid => process::task_of(c, libc::SYS_getsid),
+        Sys::Killpg => process::killpg(c),
+
         Sys::MsgGet => fd::registers(c, libc::SYS_msgget),
         Sys::MsgSend => sysv_msg::send(c),
         Sys::MsgReceive => sysv_msg::receive(c),

@@ -205,10 +205,11 @@ fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
     };
     for stmt in program.tasks.iter().flat_map(|t| &t.body) {
         match stmt.sys {
-            Sys::Kill | Sys::Tgkill | Sys::SetOwn
+            // 0 is the caller's group, which is the run's.
+            Sys::Kill | Sys::Killpg | Sys::Tgkill | Sys::SetOwn
                 if !matches!(
                     stmt.args.get(usize::from(stmt.sys == Sys::SetOwn)),
-                    Some(Arg::Value(Value::Task(_)))
+                    Some(Arg::Value(Value::Task(_) | Value::Int(0)))
                 ) =>
             {
                 return refuse("it signals a process by number");

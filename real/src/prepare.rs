@@ -114,6 +114,24 @@ impl<'a> Stage<'a> {
                 };
                 ops.push(op(libc::SYS_clone, [0; 3]).with(how));
             }
+            // As a shell does with a pipeline: all in one group, which the first leads. It is not
+            // the setup process's own, so that it is not orphaned.
+            if let Some(first) = program.processes().next() {
+                for process in program.processes() {
+                    let mut join = op(libc::SYS_setpgid, [0; 3]);
+                    join.args[0] = Word::Tid(process.0);
+                    join.args[1] = Word::Tid(first.0);
+                    ops.push(join);
+                }
+            }
+            // From now on it is a parent and nothing else: what is sent to it waits for ever.
+            let all = build.put(&[u64::MAX]).map_err(failed)?;
+            let mut block = op(
+                libc::SYS_rt_sigprocmask,
+                [libc::SIG_SETMASK as u64, all as u64, 0],
+            );
+            block.args[3] = Word::Const(8);
+            ops.push(block);
             ops.push(op(libc::SYS_close_range, [3, u64::from(u32::MAX), 0]));
         }
         let at = build.put(&ops).map_err(failed)?;
@@ -186,7 +204,8 @@ impl<'a> Stage<'a> {
     /// What the setup process does first, so that every run begins alike.
     fn prelude(&self, build: &mut Build, ops: &mut Vec<Op>) -> Result<(), compile::Unsupported> {
         let directory = build.string(self.directory.as_bytes())?;
-        ops.push(op(libc::SYS_setpgid, [0, 0, 0]));
+        // A session of its own: no signal to a group leaves the run.
+        ops.push(op(libc::SYS_setsid, [0, 0, 0]));
         ops.push(op(libc::SYS_umask, [0o022, 0, 0]));
         ops.push(op(libc::SYS_chdir, [directory as u64, 0, 0]));
         ops.push(op(libc::SYS_close_range, [3, u64::from(u32::MAX), 0]));
@@ -258,7 +277,7 @@ fn wants_own_memory(sys: Sys) -> bool {
 /// Whether a call may stop a task: it sends a signal that stops, or one that is not known.
 fn may_stop(sys: Sys, args: &[Arg]) -> bool {
     let at = match sys {
-        Sys::Kill | Sys::Tgkill | Sys::SetSig | Sys::MqNotifySignal => 1,
+        Sys::Kill | Sys::Killpg | Sys::Tgkill | Sys::SetSig | Sys::MqNotifySignal => 1,
         Sys::MqNotifyNumber => 2,
         _ => return false,
     };
@@ -279,6 +298,7 @@ fn may_signal(sys: Sys) -> bool {
     matches!(
         sys,
         Sys::Kill
+            | Sys::Killpg
             | Sys::Tgkill
             | Sys::Sigaction
             | Sys::SetOwn

@@ -26,6 +26,17 @@ pub(crate) fn exit(c: &mut Call) -> Result<Plan, Unsupported> {
     Ok(Plan::new(libc::SYS_exit_group, [c.word(0)?]).how(Do::Exit { thread }))
 }
 
+/// A call whose result is the id of a process, a group or a session.
+pub(crate) fn task_of(c: &mut Call, nr: i64) -> Result<Plan, Unsupported> {
+    Ok(crate::fd::registers(c, nr)?.gives(Decode::Task))
+}
+
+/// `killpg(group, signal)`.
+pub(crate) fn killpg(c: &mut Call) -> Result<Plan, Unsupported> {
+    let args = [c.word(0)?, c.word(1)?];
+    Ok(Plan::new(libc::SYS_kill, args).how(Do::KillGroup))
+}
+
 /// `setrlimit(resource, soft)`; the hard limit stays what it is.
 pub(crate) fn setrlimit(c: &mut Call) -> Result<Plan, Unsupported> {
     let resource = c.known_number(0)?;

@@ -241,6 +241,39 @@ fn without_namespaces_only_the_harmless_is_run() {
     }
 }
 
+/// The conductor and whoever started it are in other groups: after each of these the sandbox goes on.
+#[test]
+fn a_signal_to_a_group_stays_within_the_run() {
+    for isolation in [Isolation::Auto, Isolation::Without] {
+        let options = Options {
+            isolation,
+            ..Options::default()
+        };
+        let mut sandbox = Sandbox::new(&options).unwrap();
+        for (call, rest) in [
+            (
+                "kill(0, SIGKILL)",
+                "p killed by SIGKILL; q killed by SIGKILL",
+            ),
+            (
+                "killpg(0, SIGKILL)",
+                "p killed by SIGKILL; q killed by SIGKILL",
+            ),
+            (
+                "killpg(p, SIGKILL)",
+                "p killed by SIGKILL; q killed by SIGKILL",
+            ),
+            ("killpg(setup, SIGTERM)", "p = 0"),
+            ("killpg(setup, SIGKILL)", "p = 0; setup killed by SIGKILL"),
+        ] {
+            let text = format!("process p\n  {call}\nprocess q\n  close(3)\n");
+            let lines = story(&mut sandbox, &text, "p");
+            assert_eq!(lines[1], format!("p 0; {rest}"), "{call}");
+            told(&mut sandbox);
+        }
+    }
+}
+
 #[test]
 fn with_namespaces_nothing_outside_is_reached() {
     let mut sandbox = sandbox();

@@ -362,6 +362,14 @@ calls! {
     Signalfd = signalfd(fd: Fd, signals: Signals, flags: Bits Signalfd @ ?) -> Fd, "signalfd(2)", "Makes a descriptor that accepts these signals (`fd` -1), or changes the signals of one.";
     SignalfdRead = read_signals(fd: Fd, count: Int) -> List, "signalfd(2)", "`read` into room for so many records of a signalfd; gives each as `siginfo` does.";
 
+    // Process groups and sessions.
+    Setpgid = setpgid(task: Task, group: Task) -> Nothing, "setpgid(2)", "Moves a process to a group; 0 is the caller, and the group that the process leads.";
+    Getpgid = getpgid(task: Task) -> Task, "setpgid(2)", "The group of a process, by the task that leads it or did; 0 is the caller.";
+    Getpgrp = getpgrp() -> Task, "setpgid(2)", "The group of the caller.";
+    Setsid = setsid() -> Task, "setsid(2)", "Begins a session, and a group in it, that the caller leads.";
+    Getsid = getsid(task: Task) -> Task, "getsid(2)", "The session of a process, by the task that leads it or did; 0 is the caller.";
+    Killpg = killpg(group: Task, signal: Signal) -> Nothing, "killpg(3)", "Sends a signal to a process group: `kill` with the number negated. 0 is the caller's group; 1 and negative numbers are EINVAL, as POSIX leaves them open.";
+
     // System V message queues.
     MsgGet = msgget(key: Int, flags: Bits Ipc) -> Int, "msgget(2)", "Gives the id of the message queue with that key, or of a new one; permission bits are or-ed to the flags.";
     MsgSend = msgsnd(id: Int, type: Int, data: Bytes, flags: Bits Msg @ ?) -> Nothing, "msgop(2)", "Sends a message. Memory that faults does so in the text; `outside` and `null` have no room for the type.";

@@ -94,7 +94,14 @@ impl System {
         for process in program.processes() {
             system.kernel.fork(TaskId::SETUP, process, &mut cx);
         }
+        // As a shell does with a pipeline: all in one group, which the first leads.
+        if let Some(first) = program.processes().next() {
+            for process in program.processes() {
+                system.kernel.process_mut(process).group = first;
+            }
+        }
         system.kernel.close_all(TaskId::SETUP, &mut cx);
+        system.retire_setup();
         for task in reachable(program) {
             system.kernel.task_mut(task).reachable = true;
         }
@@ -117,10 +124,13 @@ impl System {
         &mut self.kernel
     }
 
-    /// The setup process takes no part any more: nothing that is sent to it leaves a mark.
-    pub(crate) fn retire_setup(&mut self) {
-        self.kernel.process_mut(TaskId::SETUP).dispositions = Dispositions::default();
-        self.kernel.task_mut(TaskId::SETUP).mask = SigSet::default();
+    /// The setup process takes no part any more: it blocks all signals, and nothing that is sent to
+    /// it leaves a mark.
+    fn retire_setup(&mut self) {
+        let process = self.kernel.process_mut(TaskId::SETUP);
+        process.dispositions = Dispositions::default();
+        process.pending.clear();
+        self.kernel.task_mut(TaskId::SETUP).mask = SigSet(u64::MAX);
     }
 
     /// A name is not looked at any more.

@@ -183,7 +183,7 @@ impl Lowering<'_> {
             (Kind::Bits(kind), Value::Int(n)) => Value::Bits(kind, n.cast_unsigned()),
             (Kind::Bits(kind), Value::Bits(given, n)) if kind == given => Value::Bits(kind, n),
             (Kind::Task, Value::Int(n)) => Value::Int(n),
-            (Kind::Task, Value::Task(_)) if task == TaskId::SETUP => {
+            (Kind::Task, Value::Task(t)) if task == TaskId::SETUP && t != task => {
                 return given("this task does not run yet when the setup process does");
             }
             (Kind::Task, Value::Task(t)) => Value::Task(t),

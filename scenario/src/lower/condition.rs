@@ -145,6 +145,9 @@ impl Lowering<'_> {
         if let Some(&task) = self.by_name.get(name) {
             return Ok(Cond::Value(Value::Task(task)));
         }
+        if name == "setup" {
+            return Ok(Cond::Value(Value::Task(TaskId::SETUP)));
+        }
         if Errno::from_name(name).is_some() {
             return Err(bare_errno(name, span));
         }

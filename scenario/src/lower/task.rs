@@ -198,7 +198,10 @@ impl<'a> Lowering<'a> {
         match &expr.kind {
             ExprKind::Name(name) if name == "_" => Ok(Pattern::Any),
             ExprKind::Name(name) if scope.contains_key(name) => Ok(Pattern::Same(scope[name])),
-            ExprKind::Name(name) if self.is_fresh(name) => {
+            ExprKind::Name(name)
+                if self.is_fresh(name)
+                    && !(name == "setup" && matches!(holds, Holds::Task | Holds::Any)) =>
+            {
                 let name = Name {
                     text: name.clone(),
                     span: expr.span,
@@ -349,6 +352,9 @@ impl<'a> Lowering<'a> {
         if let Some(&task) = self.by_name.get(name) {
             return Ok(Operand::Value(Value::Task(task)));
         }
+        if name == "setup" {
+            return Ok(Operand::Value(Value::Task(TaskId::SETUP)));
+        }
         if let Some(&var) = scope.get(name) {
             return Ok(Operand::Var(var));
         }
@@ -360,9 +366,6 @@ impl<'a> Lowering<'a> {
                 span,
                 "`_` stands for any result; a value must stand here",
             ));
-        }
-        if name == "setup" {
-            return Err(Problem::new(span, "the setup process cannot stand here"));
         }
         if fold::in_capitals(name) {
             return Err(unknown_constant(name, span));

@@ -345,7 +345,7 @@ impl<'a> View<'a> {
                 Sys::Exit | Sys::CloseRange => ends = true,
                 Sys::Close => unit.drops.extend(drops(0)),
                 Sys::Dup2 | Sys::Dup3 => unit.drops.extend(drops(1)),
-                Sys::Kill | Sys::Tgkill => ends |= touch.units >> u & 1 == 1,
+                Sys::Kill | Sys::Killpg | Sys::Tgkill => ends |= touch.units >> u & 1 == 1,
                 _ => {}
             }
             let closed = unit.drops.iter().map(|(file, _)| self.object_of[*file]);

@@ -39,7 +39,6 @@ use std::hash::{BuildHasherDefault, Hash};
 pub(super) fn run(program: &Program, options: &ExploreOptions) -> Result<Explored, SetupError> {
     let core = Core::new(program);
     let (mut start, setup) = System::start(&core.program, options.config)?;
-    start.retire_setup();
     let mut found = Findings::default();
     found.clauses.extend(setup.clauses);
     let seen = core.first_seen(&mut start, &setup.events);

@@ -235,6 +235,8 @@ fn is_known(stmt: &Stmt) -> bool {
         Mkfifo | Mkfifoat | Mknod | Open | Unlink | Rename | Link | Symlink | Mkdir | Chmod
         | Chown | Stat | Truncate | Reopen | ReopenOf | Execve | Umask => true,
         Setuid | Setgid | Seteuid | Setgroups => true,
+        // Of a group all may be members.
+        Kill | Tgkill if !matches!(stmt.args.first(), Some(Arg::Value(Value::Task(_)))) => false,
         Poll | Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => true,
         Fork | Thread | Exit => true,
         MqOpen | MqOpenAttr | MqOpenRaw | MqUnlink | MqSend | MqTimedSend | MqTimedSendAt

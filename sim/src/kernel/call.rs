@@ -163,6 +163,9 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         | Stat | Truncate | Execve | Umask => fifo::name_call(k, task, call, cx).into(),
 
         Setuid | Setgid | Seteuid | Setgroups => process::credentials(k, task, call, cx).into(),
+        Setpgid | Getpgid | Getpgrp | Setsid | Getsid => {
+            process::group_call(k, task, call, cx).into()
+        }
         Fork | Thread => process::start(k, task, call, cx).into(),
         Exit => {
             k.exit(task, call.int(0) as u8, cx);
@@ -183,8 +186,8 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         Poll => poll::begin(k, task, call, cx),
 
         Sigaction | SigactionGet | SigactionFault | SigactionSize | Sigprocmask
-        | SigprocmaskGet | SigprocmaskFault | Sigpending | Kill | Tgkill | Raise | Sigqueue
-        | SigqueueThread | SigqueueCode => signal::call(k, task, call, cx).into(),
+        | SigprocmaskGet | SigprocmaskFault | Sigpending | Kill | Killpg | Tgkill | Raise
+        | Sigqueue | SigqueueThread | SigqueueCode => signal::call(k, task, call, cx).into(),
         Sigsuspend | SigsuspendFault | Pause | Sigwaitinfo | Sigtimedwait | SigtimedwaitAt
         | SigwaitFault => signal::begin_wait(k, task, call, cx),
         Alarm | Setitimer | SetitimerRaw | Getitimer => {

@@ -39,6 +39,10 @@ impl Credentials {
 pub struct Process {
     /// The process that made it.
     pub parent: Option<TaskId>,
+    /// Its process group, by the process that began it.
+    pub group: TaskId,
+    /// Its session, by the process that began it.
+    pub session: TaskId,
     /// Its descriptors, by number.
     pub fds: Vec<Option<Descriptor>>,
     /// Numbers that sleeping opens have reserved.
@@ -77,6 +81,8 @@ impl Process {
     pub fn first(root: ObjId) -> Process {
         Process {
             parent: None,
+            group: TaskId::SETUP,
+            session: TaskId::SETUP,
             fds: Vec::new(),
             reserved: Vec::new(),
             fd_limit: FD_LIMIT,

@@ -1,7 +1,7 @@
 //! The calls on signals.
 
 use super::send::Sent;
-use super::{Disposition, SigSet, Usual};
+use super::{Disposition, SigSet, Usual, kill};
 use crate::clause::*;
 use crate::kernel::{Cx, Invocation, Kernel, Op, State};
 use scenario::{Bits, Errno, Fault, Handled, Signal, Sys, TaskId, Value, constants::*};
@@ -37,14 +37,14 @@ pub(crate) fn call(
             Ok(Value::List(set.signals().map(Value::Signal).collect()))
         }
         Sys::Sigpending => Ok(sigpending(k, task, cx)),
-        Sys::Kill | Sys::Tgkill | Sys::Raise => send(k, task, call, cx),
-        Sys::Sigqueue | Sys::SigqueueThread | Sys::SigqueueCode => queue(k, task, call, cx),
+        Sys::Kill | Sys::Killpg | Sys::Tgkill | Sys::Raise => kill::send(k, task, call, cx),
+        Sys::Sigqueue | Sys::SigqueueThread | Sys::SigqueueCode => kill::queue(k, task, call, cx),
         _ => Err(Errno::ENOSYS),
     }
 }
 
 /// An argument that is a signal's number, 0 among them.
-fn number(call: &Invocation, at: usize) -> Result<Signal, Errno> {
+pub(super) fn number(call: &Invocation, at: usize) -> Result<Signal, Errno> {
     u8::try_from(call.int(at))
         .ok()
         .filter(|n| *n <= 64)
@@ -184,124 +184,8 @@ fn sigpending(k: &Kernel, task: TaskId, cx: &mut Cx) -> Value {
     Value::List(signals.into_iter().map(Value::Signal).collect())
 }
 
-/// Who is to get a signal, and whether the caller may send it: the target, its number, and whether
-/// it is for that thread alone.
-fn target(
-    k: &Kernel,
-    task: TaskId,
-    call: &Invocation,
-    cx: &mut Cx,
-) -> Result<(TaskId, Signal, bool), Errno> {
-    if call.sys == Sys::Raise {
-        let signal = number(call, 0).inspect_err(|_| cx.cite(SIG_059))?;
-        return Ok((task, signal, true));
-    }
-    let target = call.task(0).ok_or(Errno::ESRCH)?;
-    if k.is_gone(target) {
-        cx.cite(match k.task(target).state {
-            State::NotStarted => SIG_059,
-            _ => SIG_067,
-        });
-        return Err(Errno::ESRCH);
-    }
-    let leader = k.task(target).process;
-    let alone = matches!(call.sys, Sys::Tgkill | Sys::SigqueueThread);
-    let signal = number(call, 1).inspect_err(|_| cx.cite(SIG_059))?;
-    let (from, to) = (k.task(task).credentials, k.task(target).credentials);
-    // The saved user id is always the real one here: only a privileged setuid changes either. All
-    // processes of a run are of one session.
-    let own = k.task(task).process == leader;
-    let same_user = [from.uid, from.euid].contains(&to.uid);
-    if own || same_user {
-        cx.cite(SIG_061);
-    } else if from.privileged() {
-        cx.cite(SIG_065);
-    } else if signal == Signal::SIGCONT {
-        cx.cite(SIG_062);
-    } else {
-        cx.cite(SIG_063);
-        return Err(Errno::EPERM);
-    }
-    Ok((target, signal, alone))
-}
-
-/// `kill`, `tgkill` and `raise`.
-fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
-    let (target, signal, alone) = target(k, task, call, cx)?;
-    if signal.0 == 0 {
-        cx.cite(SIG_055);
-        return Ok(Value::ZERO);
-    }
-    cx.cite(SIG_051);
-    let leader = k.task(target).process;
-    if k.task(task).process == leader {
-        cx.cite(if call.sys == Sys::Raise {
-            SIG_200
-        } else if Usual::of(signal) == Usual::Stop {
-            SIG_119
-        } else {
-            SIG_028
-        });
-    }
-    if !alone && target != leader {
-        cx.cite(SIG_066);
-    }
-    let code = Value::Bits(Bits::SiCode, if alone { SI_TKILL } else { SI_USER });
-    let info = Handled::new(signal, code, Value::Task(k.task(task).process));
-    generate(k, target, info, alone, cx)
-}
-
-/// `sigqueue` and what lies below it.
-fn queue(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
-    let (code, value) = match call.sys {
-        Sys::SigqueueCode => (call.bits(2), 0),
-        _ => (SI_QUEUE, call.int(2)),
-    };
-    // Codes of the kernel's and of `tgkill` are forged only to oneself.
-    if (code as i32 >= 0 || code == SI_TKILL) && call.task(0) != Some(task) {
-        cx.cite(SIG_049);
-        return Err(Errno::EPERM);
-    }
-    cx.cite(SIG_043);
-    let (target, signal, alone) = target(k, task, call, cx)?;
-    if signal.0 == 0 {
-        return Ok(Value::ZERO);
-    }
-    cx.cite(match call.sys {
-        Sys::SigqueueCode => SIG_049,
-        Sys::SigqueueThread => SIG_050,
-        _ => SIG_042,
-    });
-    let sender = Value::Task(k.task(task).process);
-    let queued = (code as i32) < 0 && code != SI_TKILL && code != SI_MESGQ;
-    let info = Handled {
-        // It is an `int` in the end.
-        value: queued.then_some(i64::from(value as i32)),
-        ..Handled::new(signal, Value::Bits(Bits::SiCode, code), sender)
-    };
-    generate(k, target, info, alone, cx)
-}
-
-/// A signal that may be sent is sent.
-fn generate(
-    k: &mut Kernel,
-    target: TaskId,
-    info: Handled,
-    alone: bool,
-    cx: &mut Cx,
-) -> Result<Value, Errno> {
-    let signal = info.signal;
-    cite_before(k, target, signal, cx);
-    let sent = match alone {
-        true => k.send_to_task(target, info),
-        false => k.send_to_process(target, info),
-    };
-    cite_after(k, target, signal, sent, cx);
-    Ok(Value::ZERO)
-}
-
 /// Cites what sending a signal does besides making it pending.
-fn cite_before(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
+pub(super) fn cite_before(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
     let leader = k.task(target).process;
     let threads = k.threads_of(leader);
     let stopped = threads
@@ -332,7 +216,7 @@ fn cite_before(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
 }
 
 /// Cites what became of a signal.
-fn cite_after(k: &Kernel, target: TaskId, signal: Signal, sent: Sent, cx: &mut Cx) {
+pub(super) fn cite_after(k: &Kernel, target: TaskId, signal: Signal, sent: Sent, cx: &mut Cx) {
     let sleeping = matches!(k.task(target).state, State::Sleeping { .. });
     let mut undisturbed = || {
         cx.cite(SIG_204);

@@ -136,6 +136,12 @@ impl Kernel {
                         }
                     }
                     Action::Die => return self.die(task, leader, signal, cx),
+                    Action::Stop
+                        if signal != Signal::SIGSTOP
+                            && self.is_orphaned(self.process(leader).group, cx) =>
+                    {
+                        cx.cite(SIG_112);
+                    }
                     Action::Stop => self.stop_all(leader, signal, cx),
                     Action::Handle(disposition) => {
                         let flags = disposition.flags;

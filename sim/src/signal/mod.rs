@@ -15,7 +15,8 @@
 //! | `mod.rs` | sets, dispositions, what a signal does by default |
 //! | `send.rs` | generation: what is dropped, what becomes pending, which thread is told |
 //! | `deliver.rs` | delivery: the order, handlers, restart, stop, death |
-//! | `calls.rs` | `sigaction`, `sigprocmask`, `sigpending`, `kill`, `tgkill` |
+//! | `calls.rs` | `sigaction`, `sigprocmask`, `sigpending` |
+//! | `kill.rs` | `kill`, `killpg`, `tgkill`: whom they mean, and who may |
 //! | `owner.rs` | `O_ASYNC`: signals to the owners of descriptions |
 //! | `wait.rs` | `sigsuspend`, `pause`, `sigtimedwait` |
 //! | `fd.rs` | `signalfd` |
@@ -25,6 +26,7 @@
 mod calls;
 mod deliver;
 mod fd;
+mod kill;
 mod owner;
 mod reach;
 mod send;

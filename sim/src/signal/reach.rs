@@ -55,6 +55,7 @@ fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
         // The parent is told of its child's end.
         Sys::Fork if heeds_children => Reach::Process(caller),
         Sys::Fork | Sys::Thread | Sys::ReopenOf => Reach::Nobody,
+        Sys::Setpgid | Sys::Getpgid | Sys::Getsid => Reach::Nobody,
         // Who registers at a queue is told of a message.
         Sys::MqNotifySignal | Sys::MqNotifyNumber => Reach::Process(caller),
         // And who sets a timer, of its end.

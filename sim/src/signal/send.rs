@@ -27,6 +27,12 @@ impl Kernel {
         !matches!(self.task(task).state, State::NotStarted | State::Ended(_))
     }
 
+    /// Whether the setup process has done its part: it then blocks all signals, and nobody ever looks
+    /// at what waits for it.
+    pub(super) fn has_retired_setup(&self) -> bool {
+        self.task(TaskId::SETUP).mask == SigSet(u64::MAX)
+    }
+
     /// Whether the task's id names nothing: it was not started, or is a thread that has ended (a
     /// process that has ended keeps its id until somebody waits for it).
     pub(crate) fn is_gone(&self, task: TaskId) -> bool {
@@ -56,6 +62,9 @@ impl Kernel {
 
     fn send(&mut self, task: TaskId, info: Handled, private: bool) -> Sent {
         let leader = self.task(task).process;
+        if leader == TaskId::SETUP && self.has_retired_setup() {
+            return Sent::Dropped;
+        }
         let signal = info.signal;
         match Usual::of(signal) {
             // Continuing happens when the signal is sent, whatever is then done with it, and
@@ -169,6 +178,9 @@ impl Kernel {
         let Some(parent) = self.process(leader).parent else {
             return;
         };
+        if parent == TaskId::SETUP && self.has_retired_setup() {
+            return;
+        }
         let disposition = self.process(parent).dispositions.get(Signal::SIGCHLD);
         let lives_on = matches!(code, ChildCode::Stopped | ChildCode::Continued);
         if disposition.handler == SIG_IGN {

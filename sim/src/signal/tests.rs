@@ -13,6 +13,7 @@ fn kernel() -> Kernel {
     let mut k = Kernel::new(Config::default(), 4);
     for process in [P, Q] {
         k.fork(TaskId::SETUP, process, &mut Cx::default());
+        k.process_mut(process).group = P;
     }
     k
 }

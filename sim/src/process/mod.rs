@@ -1,4 +1,8 @@
-//! The calls on processes: `fork`, threads, credentials.
+//! The calls on processes: `fork`, threads, credentials; groups and sessions in `groups.rs`.
+
+mod groups;
+
+pub(crate) use groups::call as group_call;
 
 use crate::clause::SIG_077;
 use crate::kernel::{Cx, Invocation, Kernel};
