@@ -268,7 +268,11 @@ impl<R: Runtime> Shell<R> {
         let role = self.plan.role(seat);
         let (Role::Task(task) | Role::Interrupt(task) | Role::Clock(task)) = role;
         let mut core = R::lock(&self.core);
-        while !core.over && !matches!(core.system.kernel().task(task).state, State::Ended(_)) {
+        let gone = |core: &Core| {
+            let kernel = core.system.kernel();
+            matches!(kernel.task(task).state, State::Ended(_)) && !kernel.can_resume(task)
+        };
+        while !core.over && !gone(&core) {
             let Some(step) = self.plan.step(&core.system, role) else {
                 core = self.sleep(core, seat);
                 continue;

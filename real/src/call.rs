@@ -147,6 +147,13 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::Getsid => process::task_of(c, libc::SYS_getsid),
         Sys::Killpg => process::killpg(c),
 
+        Sys::Waitpid | Sys::WaitpidGroup | Sys::Wait4 => process::waitpid(c),
+        Sys::Wait4Fault => process::wait4_fault(c),
+        Sys::WaitidAll | Sys::WaitidPid | Sys::WaitidGroup | Sys::WaitidNumber => {
+            process::waitid(c)
+        }
+        Sys::Subreaper => process::subreaper(c),
+
         Sys::MsgGet => fd::registers(c, libc::SYS_msgget),
         Sys::MsgSend => sysv_msg::send(c),
         Sys::MsgReceive => sysv_msg::receive(c),

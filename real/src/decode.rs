@@ -49,6 +49,12 @@ pub(crate) enum Decode {
     QueueAttributes(usize),
     /// A task's id.
     Task,
+    /// A child, and its status word that lies there: how it changed.
+    Status(usize),
+    /// The same, with the word as it is.
+    StatusWord(usize),
+    /// `siginfo_t` that `waitid` filled.
+    ChildInfo(usize),
     /// `struct msgbuf` with so much room for the text: `[type, data]`.
     Message(usize, u64),
     /// `struct msqid_ds`: what `IPC_STAT` tells.
@@ -155,6 +161,34 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
                 Value::List(list)
             }
             Decode::Task => world.task(result as i32),
+            Decode::Status(_) | Decode::StatusWord(_) if result == 0 => Value::List(Vec::new()),
+            Decode::Status(at) => {
+                let mut list = vec![world.task(result as i32)];
+                list.extend(change(*(*at as *const i32)));
+                Value::List(list)
+            }
+            Decode::StatusWord(at) => {
+                let word = i64::from(*(*at as *const i32));
+                Value::List(vec![world.task(result as i32), Value::Int(word)])
+            }
+            Decode::ChildInfo(at) => {
+                let info = &*(*at as *const [i32; 32]);
+                // Number, error and code; then, aligned, the process, its user and the status.
+                let [signal, _, code, _, child, uid, status, ..] = *info;
+                if signal == 0 && child == 0 {
+                    return Value::List(
+                        [code, child, uid, status]
+                            .map(|n| Value::Int(n.into()))
+                            .to_vec(),
+                    );
+                }
+                Value::List(vec![
+                    world.task(child),
+                    Value::Bits(Bits::SiCode, code as u64),
+                    Value::Int(status.into()),
+                    Value::Int(uid.into()),
+                ])
+            }
             Decode::Message(at, room) => {
                 let text = Piece {
                     at: at + 8,
@@ -202,6 +236,42 @@ unsafe fn read_pieces(pieces: &[Piece], count: u64) -> Data {
         left -= len as u64;
     }
     data.finish()
+}
+
+/// What a status word says: how the child changed, and its exit status or the signal.
+fn change(word: i32) -> [Value; 2] {
+    use scenario::constants::*;
+    let (code, status) = match (word, word & 0x7f) {
+        (0xffff, _) => (CLD_CONTINUED, libc::SIGCONT),
+        (_, 0x7f) => (CLD_STOPPED, word >> 8),
+        (_, 0) => (CLD_EXITED, word >> 8),
+        (_, signal) if word & 0x80 != 0 => (CLD_DUMPED, signal),
+        (_, signal) => (CLD_KILLED, signal),
+    };
+    [Value::Bits(Bits::SiCode, code), Value::Int(status.into())]
+}
+
+/// The child that a wait took the end of, and its exit code: the kernel keeps it no longer.
+pub(crate) fn taken(decode: &Decode, result: i64) -> Option<(i32, i32)> {
+    // SAFETY: the addresses are those of buffers that the compiler laid out for this call; the
+    // worker has finished with them.
+    unsafe {
+        match decode {
+            Decode::Status(at) | Decode::StatusWord(at) if result > 0 => {
+                let word = *(*at as *const i32);
+                (word & 0x7f != 0x7f && word != 0xffff).then_some((result as i32, word))
+            }
+            Decode::ChildInfo(at) if result == 0 => {
+                let [_, _, code, _, child, _, status, ..] = *(*at as *const [i32; 32]);
+                match code {
+                    libc::CLD_EXITED => Some((child, status << 8)),
+                    libc::CLD_KILLED | libc::CLD_DUMPED => Some((child, status)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
 }
 
 /// `[type, mode, links, size, uid, gid, inode]`.

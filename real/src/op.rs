@@ -67,8 +67,8 @@ pub(crate) enum Do {
     /// Opens `/proc/self/fd/N` (or that of another task): the path is written at `path`, with N
     /// from the fifth word and the process id from the sixth.
     OpenFd { path: usize, own: bool },
-    /// `kill` of a group: the first word, negated. What would be a broadcast is refused.
-    KillGroup,
+    /// A call on a group: the first word, negated. What would mean all processes is refused.
+    Group,
     /// Starts the task of this slot: a process, or a thread of this one.
     Spawn { slot: usize, thread: bool },
     /// Ends the process, or the thread.

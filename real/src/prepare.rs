@@ -63,8 +63,9 @@ impl<'a> Stage<'a> {
             may_stop: stmts().any(|s| may_stop(s.sys, &s.args)),
             may_signal: stmts().any(|s| may_signal(s.sys)),
             may_lose_status: stmts().any(|s| {
-                s.sys == Sys::Sigaction
-                    && s.args.first() == Some(&Arg::Value(Value::Signal(Signal::SIGCHLD)))
+                crate::process::waits(s.sys)
+                    || s.sys == Sys::Sigaction
+                        && s.args.first() == Some(&Arg::Value(Value::Signal(Signal::SIGCHLD)))
             }),
             outside: stmts()
                 .filter(|s| !posix_mq::names_queue(s.sys))
@@ -190,6 +191,7 @@ impl<'a> Stage<'a> {
             watch: Watch::default(),
             taken: 0,
             leaving: None,
+            fate: None,
             pidfd: None,
             decodes,
             timeouts: task.body.iter().map(scenario::Stmt::timeout).collect(),
@@ -232,6 +234,13 @@ impl<'a> Stage<'a> {
         ops.push(op(
             libc::SYS_setrlimit,
             [libc::RLIMIT_MSGQUEUE.into(), queues as u64, 0],
+        ));
+        // Too little for a core, and a program that is to take cores is not started either: so no
+        // machine's cores show in how processes end.
+        let core = build.put(&[limit(libc::RLIMIT_CORE, 1, None)])?;
+        ops.push(op(
+            libc::SYS_setrlimit,
+            [libc::RLIMIT_CORE.into(), core as u64, 0],
         ));
         if self.theatre.real_time {
             // A worker that runs away is ended by the kernel (microseconds).

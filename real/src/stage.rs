@@ -72,6 +72,8 @@ pub(crate) struct Actor {
     pub taken: u32,
     /// The ticket and the status with which it said that it leaves.
     pub leaving: Option<(u64, u8)>,
+    /// The exit code that somebody's wait gave.
+    pub fate: Option<i32>,
     /// Kept where its parent might not leave a zombie to read the status from.
     pub pidfd: Option<std::os::fd::OwnedFd>,
     /// What its results mean.
@@ -345,6 +347,13 @@ impl Stage<'_> {
                         continue;
                     }
                     let decode = self.actors[task].decodes[index as usize].clone();
+                    if let Some((child, code)) = decode::taken(&decode, entry.b) {
+                        for at in 0..self.actors.len() {
+                            if self.tid(at) == child {
+                                self.actors[at].fate = Some(code);
+                            }
+                        }
+                    }
                     let value = decode::value(&decode, entry.b, &mut Eye { stage: self });
                     What::Return(index as usize, value)
                 }
@@ -382,7 +391,11 @@ impl Stage<'_> {
                     }
                 }
                 None => {
-                    let code = self.actors[task].pidfd.as_ref().and_then(exit_info);
+                    // It was reaped: by a wait that told how it ended, or unseen.
+                    let main = (0..self.actors.len()).find(|&t| self.tid(t) == leader);
+                    let main = &self.actors[main.unwrap_or(task)];
+                    let told = || main.pidfd.as_ref().and_then(exit_info);
+                    let code = main.fate.or_else(told);
                     return code.map(decode_status).or(left).ok_or_else(|| {
                         Failure::Harness(format!("the status of task {task} was lost"))
                     });

@@ -171,9 +171,12 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             write_fd_path(path, (!own).then_some(args[5]), args[4] as i32);
             call(op.nr, [args[0], path as u64, args[2], args[3], 0, 0])
         }
-        Do::KillGroup => match args[0] as i64 {
+        Do::Group => match args[0] as i64 {
             0 => call(op.nr, args),
-            group @ 2.. => call(op.nr, [group.wrapping_neg() as u64, args[1], 0, 0, 0, 0]),
+            group @ 2.. => {
+                let group = group.wrapping_neg() as u64;
+                call(op.nr, [group, args[1], args[2], 0, 0, 0])
+            }
             _ => -i64::from(libc::EINVAL),
         },
         Do::Spawn { slot, thread } => spawn(globals, slot, thread),

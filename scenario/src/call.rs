@@ -370,6 +370,17 @@ calls! {
     Getsid = getsid(task: Task) -> Task, "getsid(2)", "The session of a process, by the task that leads it or did; 0 is the caller.";
     Killpg = killpg(group: Task, signal: Signal) -> Nothing, "killpg(3)", "Sends a signal to a process group: `kill` with the number negated. 0 is the caller's group; 1 and negative numbers are EINVAL, as POSIX leaves them open.";
 
+    // Children.
+    Waitpid = waitpid(task: Task, options: Bits Wait @ ?) -> List, "waitpid(2)", "Waits for a child, for any of one's group (0) or for any at all (-1): [child, how it changed, exit status or signal]; [] if WNOHANG finds none.";
+    WaitpidGroup = waitpid_group(group: Task, options: Bits Wait @ ?) -> List, "waitpid(2)", "`waitpid` for any child of a group: `waitpid` with its number negated.";
+    Wait4 = wait4(task: Task, options: Bits Wait @ ?) -> List, "wait4(2)", "`waitpid` that gives the status word as it is: [child, word].";
+    Wait4Fault = wait4_fault(task: Task, options: Bits Wait, status: Bytes) -> Task, "wait4(2)", "`wait4` whose place for the status is bad memory; with `null(0)` it is not asked for.";
+    WaitidAll = waitid(which: Word P_ALL, options: Bits Wait) -> List, "waitid(2)", "Waits for a change of any child: [child, how it changed, exit status or signal, the child's user id]; zeros if WNOHANG finds none.";
+    WaitidPid = waitid(which: Word P_PID, task: Task, options: Bits Wait) -> List, "waitid(2)", "`waitid` for one child.";
+    WaitidGroup = waitid(which: Word P_PGID, group: Task, options: Bits Wait) -> List, "waitid(2)", "`waitid` for any child of a group; 0 is the caller's.";
+    WaitidNumber = waitid_n(type: Int, id: Int, options: Int) -> List, "waitid(2)", "`waitid` by numbers; the id is to be nobody's.";
+    Subreaper = prctl(option: Word PR_SET_CHILD_SUBREAPER, on: Int) -> Nothing, "PR_SET_CHILD_SUBREAPER(2const)", "Whether the caller becomes the parent of its descendants whose parent ends.";
+
     // System V message queues.
     MsgGet = msgget(key: Int, flags: Bits Ipc) -> Int, "msgget(2)", "Gives the id of the message queue with that key, or of a new one; permission bits are or-ed to the flags.";
     MsgSend = msgsnd(id: Int, type: Int, data: Bytes, flags: Bits Msg @ ?) -> Nothing, "msgop(2)", "Sends a message. Memory that faults does so in the text; `outside` and `null` have no room for the type.";
@@ -387,7 +398,7 @@ calls! {
     // Tasks.
     Fork = fork(child: Task) -> Task, "fork(2)", "Starts a child process; written `fork NAME` with its program below.";
     Thread = thread(thread: Task) -> Task, "clone(2)", "Starts a thread; written `thread NAME` with its program below.";
-    Exit = exit(status: Int) -> Never, "_exit(2)", "Ends the process (the thread, in a thread's program).";
+    Exit = exit(status: Int) -> Never, "_exit(2)", "Ends the process (the thread, in a thread's program); of the status eight bits are kept.";
 }
 
 impl Sys {

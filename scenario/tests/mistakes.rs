@@ -154,7 +154,7 @@ fn of_calls() {
         ("a comparison", "process p\n  read(0, (1 == 2))\n"),
         ("after exit", "process p\n  exit(1)\n  read(0, 1)\n"),
         ("exit in setup", "setup\n  exit(0)\nprocess p\n"),
-        ("a status", "process p\n  exit(256)\n"),
+        ("a status", "process p\n  exit(4294967296)\n"),
         ("fork as a call", "process p\n  fork(child)\n"),
         (
             "fork in setup",

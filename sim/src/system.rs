@@ -7,8 +7,9 @@
 use crate::fingerprint::fingerprint;
 use crate::kernel::{Choices, Config, Cx, Invocation, Kernel, Seen, State};
 use crate::signal::{Dispositions, SigSet, reachable};
+use scenario::constants::{SA_NOCLDWAIT, SIG_IGN};
 use scenario::{
-    Action, Clause, End, Event, Observer, Outcome, Program, Step, Sys, TaskId, VarId, What,
+    Action, Clause, End, Event, Observer, Outcome, Program, Signal, Step, Sys, TaskId, VarId, What,
 };
 
 /// A program and how far it got.
@@ -75,6 +76,8 @@ impl System {
             word: 0,
             observer: Observer::new(program),
         };
+        let stmts = program.tasks.iter().flat_map(|t| &t.body);
+        system.kernel.waits = stmts.map(|s| s.sys).any(crate::process::waits);
         let mut all = Taken::default();
         for stmt in &program.tasks[0].body {
             let action = Action {
@@ -128,7 +131,12 @@ impl System {
     /// it leaves a mark.
     fn retire_setup(&mut self) {
         let process = self.kernel.process_mut(TaskId::SETUP);
+        // What becomes of its children it has decided.
+        let children = process.dispositions.get(Signal::SIGCHLD);
         process.dispositions = Dispositions::default();
+        if children.handler == SIG_IGN || children.flags & SA_NOCLDWAIT != 0 {
+            process.dispositions.set(Signal::SIGCHLD, children);
+        }
         process.pending.clear();
         self.kernel.task_mut(TaskId::SETUP).mask = SigSet(u64::MAX);
     }

@@ -70,12 +70,9 @@ impl Lowering<'_> {
             }
         }
         if let (Sys::Exit, [Arg::Value(Value::Int(status))]) = (sys, args.as_slice())
-            && !(0..=255).contains(status)
+            && i32::try_from(*status).is_err()
         {
-            return Err(Problem::new(
-                call.args[0].span,
-                "an exit status is 0 to 255",
-            ));
+            return Err(Problem::new(call.args[0].span, "an exit code has 32 bits"));
         }
         Ok((sys, args))
     }

@@ -154,6 +154,7 @@ pub(super) fn are_tied(program: &Program, start: &System) -> bool {
     };
     program.order.is_some()
         || program.is_timed()
+        || crate::signal::may_hang_up(program)
         || !stmts().all(is_known)
         || stmts().map(slots).sum::<usize>() > USER_SLOTS
         || may_exhaust_queues(program)

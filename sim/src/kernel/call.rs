@@ -1,6 +1,7 @@
 //! Calls in progress, and the table from a call to its rule.
 
 use super::{Cx, Kernel, ObjId};
+use crate::clause::SIG_054;
 use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
@@ -74,6 +75,8 @@ pub enum Op {
     Signal(WaitOp),
     /// A read of a signalfd waits for a record.
     SignalFd(FdReadOp),
+    /// A call waits for a child.
+    Wait(process::WaitOp),
     /// `msgsnd` waits for room in the queue.
     MsgSend(SendOp),
     /// `msgrcv` waits for a message.
@@ -87,7 +90,9 @@ impl Op {
             Op::Read(op) => vec![op.pipe()],
             Op::Write(op) => vec![op.pipe()],
             Op::Open(op) => vec![op.pipe()],
-            Op::MsgSend(_) | Op::MsgReceive(_) | Op::Signal(_) | Op::SignalFd(_) => Vec::new(),
+            Op::MsgSend(_) | Op::MsgReceive(_) | Op::Signal(_) | Op::SignalFd(_) | Op::Wait(_) => {
+                Vec::new()
+            }
             Op::Move(op) => op.inodes().collect(),
             Op::Message(op) => vec![op.queue()],
             Op::Poll(op) => {
@@ -166,8 +171,14 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         Setpgid | Getpgid | Getpgrp | Setsid | Getsid => {
             process::group_call(k, task, call, cx).into()
         }
+        Waitpid | WaitpidGroup | Wait4 | Wait4Fault | WaitidAll | WaitidPid | WaitidGroup
+        | WaitidNumber => process::begin_wait(k, task, call, cx),
+        Subreaper => process::set_subreaper(k, task, call).into(),
         Fork | Thread => process::start(k, task, call, cx).into(),
         Exit => {
+            if !(0..256).contains(&call.int(0)) {
+                cx.cite(SIG_054);
+            }
             k.exit(task, call.int(0) as u8, cx);
             Progress::Gone
         }
@@ -205,7 +216,13 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
 }
 
 /// A sleeping call goes on: it was woken, or a signal disturbs it.
-pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Progress {
+pub(super) fn advance(
+    k: &mut Kernel,
+    task: TaskId,
+    call: &Invocation,
+    op: Op,
+    cx: &mut Cx,
+) -> Progress {
     match op {
         Op::Read(op) => op.advance(k, task, cx),
         Op::Write(op) => op.advance(k, task, cx),
@@ -215,6 +232,7 @@ pub(super) fn advance(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) -> Prog
         Op::Message(op) => op.advance(k, task, cx),
         Op::Signal(op) => op.advance(k, task, cx),
         Op::SignalFd(op) => op.advance(k, task, cx),
+        Op::Wait(op) => op.advance(k, task, call, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
     }
@@ -231,6 +249,7 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Message(op) => op.abandon(k, task, cx),
         Op::Signal(op) => op.abandon(k, task),
         Op::SignalFd(op) => op.abandon(k, task, cx),
+        Op::Wait(op) => op.abandon(k, task),
         Op::MsgSend(op) => op.abandon(k, task, cx),
         Op::MsgReceive(op) => op.abandon(k, task, cx),
     }

@@ -26,10 +26,10 @@ mod wait;
 
 pub use call::{Invocation, Op, Progress, Restart};
 pub use file::{File, FileKind};
-pub use process::{Credentials, Descriptor, Process};
+pub use process::{Credentials, Descriptor, Process, Report};
 pub use wait::{How, WaitQueue, Waiter};
 
-use crate::clause::{SIG_203, SIG_230};
+use crate::clause::{SIG_147, SIG_203, SIG_230};
 use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
@@ -217,6 +217,8 @@ pub struct Task {
     /// A signal may reach it from outside, so that its return is a step of its own
     /// ([`reachable`](crate::signal::reachable)).
     pub reachable: bool,
+    /// The processes that are its children, in the order in which they became so.
+    pub children: Vec<TaskId>,
     made: u16,
 }
 
@@ -225,6 +227,9 @@ pub struct Task {
 pub struct Kernel {
     /// What it assumes of the machine.
     pub config: Config,
+    /// Some task may wait for children: then what a process closes as it ends is a step, and that it
+    /// can be waited for another.
+    pub waits: bool,
     /// The tasks, by number.
     pub tasks: Vec<Shared<Task>>,
     /// The processes, by the number of their first task; `None` for a number that is a thread's
@@ -357,11 +362,13 @@ impl Kernel {
                 expired: false,
                 frames: Vec::new(),
                 reachable: false,
+                children: Vec::new(),
                 made: 0,
             })
         };
         let mut kernel = Kernel {
             config,
+            waits: false,
             tasks: vec![task(State::NotStarted); tasks],
             processes: vec![None; tasks],
             files: Table::default(),
@@ -458,6 +465,7 @@ impl Kernel {
             State::Sleeping { woken, .. } => *woken || self.signal_pending(task),
             State::Returning(_) => true,
             State::Stopped { woken, .. } => *woken || self.kill_pending(task),
+            State::Ended(_) => self.task(task).process == task && self.process(task).leaving,
             _ => false,
         }
     }
@@ -492,7 +500,7 @@ impl Kernel {
             State::Sleeping { call, op, woken } => {
                 // A signal may cut a write or a move short; all else is done or is not.
                 let whole = woken || !matches!(op, Op::Write(_) | Op::Move(_));
-                let progress = call::advance(self, task, op, cx);
+                let progress = call::advance(self, task, &call, op, cx);
                 if whole && self.signal_pending(task) && matches!(progress, Progress::Done(_)) {
                     cx.cite(SIG_203);
                 }
@@ -511,6 +519,11 @@ impl Kernel {
                     self.settle(task, call, Progress::Restart(kind), cx);
                 }
             },
+            State::Ended(end) => {
+                self.task_mut(task).state = State::Ended(end);
+                cx.cite(SIG_147);
+                self.leave(task, cx);
+            }
             other => self.task_mut(task).state = other,
         }
     }
@@ -548,6 +561,7 @@ impl Kernel {
     pub(crate) fn restart(&mut self, task: TaskId, call: Arc<Invocation>, cx: &mut Cx) {
         let progress = call::begin(self, task, &call, cx);
         crate::sysv_msg::cite_restarted(&call, &progress, cx);
+        crate::process::cite_restarted(&call, &progress, cx);
         self.settle(task, call, progress, cx);
     }
 

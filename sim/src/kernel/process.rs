@@ -3,7 +3,7 @@
 use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State, WaitQueue};
 use crate::clause::*;
 use crate::fingerprint::Shared;
-use crate::signal::{ChildCode, Dispositions, SigSet, Timer};
+use crate::signal::{Dispositions, SigSet, Timer};
 use scenario::{End, Errno, Handled, Signal, TaskId, constants::*};
 
 /// A descriptor.
@@ -34,11 +34,33 @@ impl Credentials {
     }
 }
 
+/// A change of a process that it lived through, which nobody has waited for yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Report {
+    /// This signal stopped it.
+    Stopped(Signal),
+    /// It was continued.
+    Continued,
+}
+
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
     /// The process that made it.
     pub parent: Option<TaskId>,
+    /// The thread whose child it is: the one that made it, or an heir; none for those of the setup
+    /// process, which waits for nobody.
+    pub forker: Option<TaskId>,
+    /// What it has to report to who waits, beside its end.
+    pub report: Option<Report>,
+    /// Its tasks that wait for children.
+    pub child_waiters: WaitQueue,
+    /// It takes in descendants whose parent ends.
+    pub subreaper: bool,
+    /// It has ended and closed all it had open, and its parent is not told yet.
+    pub leaving: bool,
+    /// It was waited for, or nobody will.
+    pub reaped: bool,
     /// Its process group, by the process that began it.
     pub group: TaskId,
     /// Its session, by the process that began it.
@@ -81,6 +103,12 @@ impl Process {
     pub fn first(root: ObjId) -> Process {
         Process {
             parent: None,
+            forker: None,
+            report: None,
+            child_waiters: WaitQueue::default(),
+            subreaper: false,
+            leaving: false,
+            reaped: false,
             group: TaskId::SETUP,
             session: TaskId::SETUP,
             fds: Vec::new(),
@@ -214,6 +242,13 @@ impl Kernel {
         cx.cite(FD_020);
         let mut process = self.process_of(task).clone();
         process.parent = Some(self.task(task).process);
+        process.forker = (task != TaskId::SETUP).then_some(task);
+        process.report = None;
+        process.child_waiters = WaitQueue::default();
+        (process.subreaper, process.continued) = (false, false);
+        if task != TaskId::SETUP {
+            self.task_mut(task).children.push(child);
+        }
         process.pending.clear();
         process.timer = None;
         process.signal_readers = WaitQueue::default();
@@ -252,6 +287,7 @@ impl Kernel {
             self.end_process(leader, End::Exited(status), cx);
         } else {
             self.end_task(task, End::Exited(status), cx);
+            self.hand_children_on(task);
             self.retarget(task, SigSet(u64::MAX));
         }
     }
@@ -283,11 +319,10 @@ impl Kernel {
             cx.cite(FD_022);
         }
         self.close_all(leader, cx);
-        let (code, status) = match end {
-            End::Exited(status) => (ChildCode::Exited, i64::from(status)),
-            End::Killed(signal) => (ChildCode::Killed, i64::from(signal.0)),
-            _ => (ChildCode::Killed, 0),
-        };
-        self.tell_parent(leader, code, status, cx);
+        // Who waits may see its descriptors closed before it is there to be waited for.
+        match self.waits {
+            true => self.process_mut(leader).leaving = true,
+            false => self.leave(leader, cx),
+        }
     }
 }

@@ -71,6 +71,15 @@ impl WaitQueue {
 }
 
 impl Kernel {
+    /// Wakes those in a queue that the test finds. They stay in it until their calls are over.
+    pub(crate) fn wake_some(&mut self, queue: &WaitQueue, test: impl Fn(&Kernel, TaskId) -> bool) {
+        for waiter in queue.waiters() {
+            if test(self, waiter.task) {
+                self.wake_task(waiter.task);
+            }
+        }
+    }
+
     /// Wakes every waiter of `queue`, or (`one`) the non-exclusive ones and one exclusive one. A
     /// waiter that is awake already, by a signal or another wake-up, is passed over.
     pub(crate) fn wake_queue(

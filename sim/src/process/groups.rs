@@ -116,7 +116,7 @@ impl Kernel {
     pub fn members_of(&self, group: TaskId) -> Vec<TaskId> {
         let processes = self.processes.iter().enumerate();
         processes
-            .filter(|(_, p)| p.as_deref().is_some_and(|p| p.group == group))
+            .filter(|(_, p)| p.as_deref().is_some_and(|p| p.group == group && !p.reaped))
             .map(|(leader, _)| TaskId(leader as u16))
             .collect()
     }
@@ -124,22 +124,28 @@ impl Kernel {
     /// Whether no member of a group, zombies aside, has its parent in another group of the same
     /// session.
     pub fn is_orphaned(&self, group: TaskId, cx: &mut Cx) -> bool {
-        let (zombies, living): (Vec<_>, Vec<_>) = self
-            .members_of(group)
-            .into_iter()
-            .partition(|m| self.process(*m).ended.is_some());
-        let held = |m: &TaskId| {
-            let process = self.process(*m);
-            process.parent.is_some_and(|p| {
-                let parent = self.process(p);
-                parent.group != group && parent.session == process.session
-            })
-        };
-        let orphaned = !living.iter().any(held);
-        cx.cite(match orphaned && zombies.iter().any(held) {
+        let orphaned = self.is_orphaned_without(group, None);
+        let zombies = self.members_of(group).into_iter();
+        let mut zombies = zombies.filter(|m| self.is_zombie(*m));
+        cx.cite(match orphaned && zombies.any(|m| self.ties(m)) {
             true => SIG_214,
             false => SIG_160,
         });
         orphaned
+    }
+
+    /// The same, where one member does not count.
+    pub(super) fn is_orphaned_without(&self, group: TaskId, ignored: Option<TaskId>) -> bool {
+        let mut members = self.members_of(group).into_iter();
+        !members.any(|m| Some(m) != ignored && !self.is_zombie(m) && self.ties(m))
+    }
+
+    /// Whether a process's parent is in another group of its session.
+    fn ties(&self, member: TaskId) -> bool {
+        let process = self.process(member);
+        process.parent.is_some_and(|p| {
+            let parent = self.process(p);
+            parent.group != process.group && parent.session == process.session
+        })
     }
 }

@@ -1,8 +1,19 @@
-//! The calls on processes: `fork`, threads, credentials; groups and sessions in `groups.rs`.
+//! The calls on processes: `fork`, threads, credentials.
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `groups.rs` | process groups and sessions |
+//! | `wait.rs` | waiting for children |
+//! | `family.rs` | what the end of a process means to its children, its group and its parent |
 
+mod family;
 mod groups;
+mod wait;
 
+pub(crate) use family::set_subreaper;
 pub(crate) use groups::call as group_call;
+pub use wait::WaitOp;
+pub(crate) use wait::{begin as begin_wait, cite_restarted, waits};
 
 use crate::clause::SIG_077;
 use crate::kernel::{Cx, Invocation, Kernel};

@@ -11,8 +11,8 @@
 
 use super::{ChildCode, Disposition, SigSet, Usual};
 use crate::clause::*;
-use crate::kernel::{Cx, Effect, Kernel, Restart, Seen, State, Then};
-use crate::posix_mq;
+use crate::kernel::{Cx, Effect, Kernel, Report, Restart, Seen, State, Then};
+use crate::{posix_mq, process};
 use scenario::{End, Errno, Handled, Signal, Sys, TaskId, constants::*};
 
 /// A handler that will run, and the mask that comes back when it returns.
@@ -149,6 +149,9 @@ impl Kernel {
                             if decided {
                                 cx.cite(SIG_109);
                             } else if interrupts(call.sys, *kind, flags, cx) {
+                                if signal == Signal::SIGCHLD && process::waits(call.sys) {
+                                    cx.cite(SIG_144);
+                                }
                                 then = Then::Return(Errno::EINTR.into());
                             }
                         }
@@ -305,6 +308,11 @@ impl Kernel {
                 .process(leader)
                 .stop_signal
                 .map_or(0, |s| i64::from(s.0));
+            if self.process(leader).report == Some(Report::Continued) {
+                cx.cite(SIG_137);
+            }
+            let stopped = self.process(leader).stop_signal.map(Report::Stopped);
+            self.process_mut(leader).report = stopped;
             self.tell_parent(leader, ChildCode::Stopped, status, cx);
         }
     }
@@ -365,6 +373,11 @@ fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
             cx.cite(MQ_072);
             return flags & SA_RESTART == 0;
         }
+        (_, sys) if process::waits(sys) => {
+            cx.cite(SIG_143);
+            cx.cite(SIG_105);
+            return flags & SA_RESTART == 0;
+        }
         _ => cx.cite(PIPE_104),
     }
     cx.cite(SIG_105);
@@ -387,6 +400,7 @@ fn cite_stopped(sys: Sys, kind: Restart, cx: &mut Cx) {
         (Restart::NoHandler, Sys::Sigsuspend) => cx.cite(SIG_087),
         (Restart::NoHandler, _) => cx.cite(READY_023),
         (_, Sys::SignalfdRead) => cx.cite(SIG_100),
+        (_, sys) if process::waits(sys) => cx.cite(SIG_143),
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_035),
         (_, sys) if posix_mq::waits(sys) => {
             cx.cite(MQ_064);

@@ -39,6 +39,7 @@ pub(crate) use calls::call;
 pub use deliver::Frame;
 pub use fd::{FdReadOp, SignalFd};
 pub(crate) use fd::{begin_read, open as open_fd, read_without_room, readable as fd_readable};
+pub(crate) use reach::may_hang_up;
 pub use reach::reachable;
 pub(crate) use send::ChildCode;
 pub use timer::Timer;

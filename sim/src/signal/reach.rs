@@ -4,6 +4,8 @@
 //! signal may reach, that way is a step of its own: others have seen what its call did, and the
 //! signal comes before its value is back.
 
+use super::Usual;
+use crate::process;
 use scenario::{Arg, Kind, Program, Signal, Stmt, Sys, TaskId, TaskKind, Value};
 use std::collections::BTreeSet;
 
@@ -32,6 +34,9 @@ pub fn reachable(program: &Program) -> Vec<TaskId> {
         .flat_map(|t| &t.body)
         .any(heeds_sigchld);
     let mut processes = BTreeSet::new();
+    if may_hang_up(program) {
+        processes.extend(program.task_ids());
+    }
     for task in program.task_ids() {
         for stmt in &program.task(task).body {
             match reach(stmt, task, heeds_children) {
@@ -50,12 +55,34 @@ pub fn reachable(program: &Program) -> Vec<TaskId> {
         .collect()
 }
 
+/// Whether the end of a process may leave a group orphaned of which a member is stopped: then signals
+/// come to all of its members.
+pub(crate) fn may_hang_up(program: &Program) -> bool {
+    let stmts = || program.tasks.iter().flat_map(|t| &t.body);
+    let stops = |arg: &Arg| match arg {
+        Arg::Value(Value::Signal(signal)) => Usual::of(*signal) == Usual::Stop,
+        _ => false,
+    };
+    let parts = |stmt: &Stmt| {
+        matches!(stmt.sys, Sys::Fork | Sys::Setpgid | Sys::Setsid)
+            || stmt
+                .args
+                .iter()
+                .filter_map(to_task)
+                .any(|t| t == TaskId::SETUP)
+    };
+    stmts().any(parts) && stmts().any(|s| s.args.iter().any(stops))
+}
+
 fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
     match stmt.sys {
         // The parent is told of its child's end.
         Sys::Fork if heeds_children => Reach::Process(caller),
         Sys::Fork | Sys::Thread | Sys::ReopenOf => Reach::Nobody,
         Sys::Setpgid | Sys::Getpgid | Sys::Getsid => Reach::Nobody,
+        // Other people's children become one's own.
+        Sys::Subreaper if heeds_children => Reach::Process(caller),
+        sys if process::waits(sys) => Reach::Nobody,
         // Who registers at a queue is told of a message.
         Sys::MqNotifySignal | Sys::MqNotifyNumber => Reach::Process(caller),
         // And who sets a timer, of its end.

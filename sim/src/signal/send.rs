@@ -5,7 +5,7 @@
 
 use super::{SigSet, Usual};
 use crate::clause::*;
-use crate::kernel::{Cx, Kernel, State};
+use crate::kernel::{Cx, Kernel, Op, Report, State};
 use scenario::{Bits, Handled, Signal, TaskId, Value, constants::*};
 
 /// What became of a signal that was sent.
@@ -39,7 +39,7 @@ impl Kernel {
         let t = self.task(task);
         match t.state {
             State::NotStarted => true,
-            State::Ended(_) => t.process != task,
+            State::Ended(_) => t.process != task || self.process(task).reaped,
             _ => false,
         }
     }
@@ -126,7 +126,9 @@ impl Kernel {
             matches!(k.task(*t).state, State::Stopped { woken: false, .. })
         };
         if !threads.is_empty() && threads.iter().all(|t| is_stopped(self, t)) {
-            self.process_mut(leader).continued = true;
+            let process = self.process_mut(leader);
+            process.continued = true;
+            process.report = Some(Report::Continued);
         }
         for t in threads {
             self.task_mut(t).stopping = false;
@@ -178,31 +180,41 @@ impl Kernel {
         let Some(parent) = self.process(leader).parent else {
             return;
         };
-        if parent == TaskId::SETUP && self.has_retired_setup() {
-            return;
-        }
         let disposition = self.process(parent).dispositions.get(Signal::SIGCHLD);
         let lives_on = matches!(code, ChildCode::Stopped | ChildCode::Continued);
-        if disposition.handler == SIG_IGN {
+        let ignored = disposition.handler == SIG_IGN;
+        let unwanted = !lives_on && (ignored || disposition.flags & SA_NOCLDWAIT != 0);
+        if ignored {
             cx.cite(SIG_127);
-            return;
-        }
-        if lives_on && disposition.flags & SA_NOCLDSTOP != 0 {
+        } else if lives_on && disposition.flags & SA_NOCLDSTOP != 0 {
             cx.cite(SIG_125);
-            return;
+        } else if parent != TaskId::SETUP || !self.has_retired_setup() {
+            cx.cite(SIG_053);
+            cx.cite(SIG_122);
+            let info = Handled {
+                value: Some(status),
+                ..Handled::new(
+                    Signal::SIGCHLD,
+                    Value::Bits(Bits::SiCode, code as u64),
+                    Value::Task(leader),
+                )
+            };
+            // Its own thread is the first to be told.
+            let named = self.process(leader).forker.unwrap_or(parent);
+            if self.send_to_process(named, info) == Sent::Merged {
+                cx.cite(SIG_123);
+            }
         }
-        cx.cite(SIG_053);
-        cx.cite(SIG_122);
-        let info = Handled {
-            value: Some(status),
-            ..Handled::new(
-                Signal::SIGCHLD,
-                Value::Bits(Bits::SiCode, code as u64),
-                Value::Task(leader),
-            )
+        let heeds = |k: &Kernel, t: TaskId| match &k.task(t).state {
+            State::Sleeping {
+                op: Op::Wait(op), ..
+            } => op.heeds(k, t, leader),
+            _ => false,
         };
-        if self.send_to_process(parent, info) == Sent::Merged {
-            cx.cite(SIG_123);
+        self.wake_some(&self.process(parent).child_waiters.clone(), heeds);
+        if unwanted {
+            cx.cite(if ignored { SIG_126 } else { SIG_128 });
+            self.reap(leader);
         }
     }
 }
