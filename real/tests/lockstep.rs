@@ -212,7 +212,7 @@ process parent
         "child 0; child = 0",
         "child 1; child = 1; parent = \"x\"",
         "parent 5; parent blocks",
-        "child 2; child exited 0; parent handles SIGCHLD 1 task 2; parent = \"\"",
+        "child 2; child exited 0; parent handles SIGCHLD CLD_EXITED task 2; parent = \"\"",
         "parent 6; parent exited 0",
     ]
 );
