@@ -1,7 +1,7 @@
 //! Which call is executed where: one line each, in the order of the table.
 
 use crate::compile::{Call, Plan, Unsupported};
-use crate::{fd, fifo, pipe, poll, posix_mq, process, signal, sysv_msg};
+use crate::{epoll, eventfd, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysv_msg};
 use scenario::{Bits, Sys};
 
 /// Makes a call ready.
@@ -116,6 +116,15 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         | Sys::MqNotifyFault => posix_mq::notify(c),
 
         Sys::Poll => poll::poll(c),
+        Sys::Ppoll | Sys::PpollRaw => poll::ppoll(c),
+        Sys::Select | Sys::Pselect | Sys::SelectRaw | Sys::PselectRaw => select::select(c),
+        Sys::EpollCreate => fd::registers(c, libc::SYS_epoll_create),
+        Sys::EpollCreate1 => fd::registers(c, libc::SYS_epoll_create1),
+        Sys::EpollCtl | Sys::EpollCtlFault => epoll::control(c),
+        Sys::EpollWait | Sys::EpollPwait | Sys::EpollWaitFault => epoll::wait(c),
+        Sys::Eventfd => fd::registers(c, libc::SYS_eventfd2),
+        Sys::EventfdRead => eventfd::read(c),
+        Sys::EventfdWrite => eventfd::write(c),
 
         Sys::Sigaction => signal::sigaction(c),
         Sys::SigactionGet => signal::sigaction_get(c),

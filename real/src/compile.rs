@@ -428,6 +428,7 @@ fn collect(
                     Source::Result
                 }
                 Decode::IntAt(at) => Source::I32(*at),
+                Decode::LongAt(at) => Source::I64(*at),
                 Decode::Owner(at) => Source::I32(*at + 4),
                 Decode::StatBlock(at) => {
                     Source::I32(*at + std::mem::offset_of!(libc::stat, st_blksize))

@@ -33,6 +33,12 @@ pub(crate) enum Decode {
     StatTimes(usize),
     /// The results in an array of `struct pollfd`.
     Revents(usize, usize),
+    /// Three `fd_set`s.
+    FdSets(usize),
+    /// So many `struct epoll_event`.
+    EpollEvents(usize),
+    /// A number of 64 bits that lies there.
+    LongAt(usize),
     /// A set of signals.
     Signals(usize),
     /// `struct sigaction` as the kernel has it: `[handler, flags, mask]`.
@@ -114,6 +120,15 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
                 let bits = |fd: &libc::pollfd| Value::Bits(Bits::Poll, fd.revents as u16 as u64);
                 Value::List(fds.iter().map(bits).collect())
             }
+            Decode::FdSets(at) => {
+                let len = 3 * crate::select::WORDS;
+                crate::select::sets_value(std::slice::from_raw_parts(*at as *const u64, len))
+            }
+            Decode::EpollEvents(at) => {
+                let events = *at as *const crate::epoll::Event;
+                crate::epoll::events_value(std::slice::from_raw_parts(events, result as usize))
+            }
+            Decode::LongAt(at) => Value::Int(*(*at as *const i64)),
             Decode::Signals(at) => {
                 let set = *(*at as *const u64);
                 let pending = (1..=64u8).filter(|n| set & (1 << (n - 1)) != 0);

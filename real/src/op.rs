@@ -69,6 +69,13 @@ pub(crate) enum Do {
     OpenFd { path: usize, own: bool },
     /// A call on a group: the first word, negated. What would mean all processes is refused.
     Group,
+    /// `select`: the numbers that lie at `lists` (three counts, then the numbers of each set) are put
+    /// into the sets first. Unless it is `raw`, the count of descriptors is that up to the greatest.
+    Select {
+        lists: usize,
+        sets: usize,
+        raw: bool,
+    },
     /// Starts the task of this slot: a process, or a thread of this one.
     Spawn { slot: usize, thread: bool },
     /// Ends the process, or the thread.

@@ -8,7 +8,7 @@ use crate::worker;
 use scenario::{Bits, Signal, Sys, Value, constants};
 
 /// The size of a set of signals in the kernel.
-const SET: Word = Word::Const(8);
+pub(crate) const SET: Word = Word::Const(8);
 
 /// `sigaction(signal, handler, flags)`. Handlers always get the signal's information; no scenario
 /// can tell.
@@ -84,7 +84,7 @@ fn set_bits(c: &Call, at: usize) -> Result<u64, Unsupported> {
 }
 
 /// A set of signals in memory.
-fn set(c: &mut Call, at: usize) -> Result<Word, Unsupported> {
+pub(crate) fn set(c: &mut Call, at: usize) -> Result<Word, Unsupported> {
     let set = set_bits(c, at)?;
     Ok(Word::Const(c.build.put(&[set])? as u64))
 }

@@ -179,6 +179,12 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             }
             _ => -i64::from(libc::EINVAL),
         },
+        Do::Select { lists, sets, raw } => {
+            // SAFETY: the compiler laid both out for this call.
+            let most = unsafe { crate::select::fill(lists, sets) };
+            let count = if raw { args[0] } else { most };
+            call(op.nr, [count, args[1], args[2], args[3], args[4], args[5]])
+        }
         Do::Spawn { slot, thread } => spawn(globals, slot, thread),
         Do::Exit { thread } => {
             post(

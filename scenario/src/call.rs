@@ -31,6 +31,8 @@ pub enum Kind {
     Signal,
     /// A list of signals.
     Signals,
+    /// A list of descriptors.
+    Fds,
     /// A list of pairs `[fd, events]`.
     PollFds,
     /// This very word, which tells rows of one name apart: `fcntl(fd, F_GETFL)`.
@@ -121,6 +123,7 @@ impl fmt::Display for Kind {
             Kind::Task => "a task or a number",
             Kind::Signal => "a signal",
             Kind::Signals => "a list of signals",
+            Kind::Fds => "a list of descriptors",
             Kind::PollFds => "a list of pairs [fd, events]",
             Kind::Word(word) => return write!(f, "the word `{word}`"),
         })
@@ -332,6 +335,22 @@ calls! {
 
     // Readiness.
     Poll = poll(fds: PollFds, timeout: Int) -> List, "poll(2)", "Waits for events; gives the revents of each entry.";
+    Ppoll = ppoll(fds: PollFds, timeout: Int, signals: Signals) -> List, "poll(2)", "`poll` that blocks these signals alone for its time. The timeout is in milliseconds, less than 0 for none.";
+    PpollRaw = ppoll_raw(fds: PollFds, seconds: Int, nanoseconds: Int) -> List, "poll(2)", "`ppoll` with its timeout as it is handed over, and no mask.";
+    Select = select(read: Fds, write: Fds, except: Fds, timeout: Int) -> List, "select(2)", "Waits for events, for so many milliseconds, less than 0 for ever; gives the three sets that are left.";
+    Pselect = pselect(read: Fds, write: Fds, except: Fds, timeout: Int, signals: Signals) -> List, "select(2)", "`select` that blocks these signals alone for its time.";
+    SelectRaw = select_raw(count: Int, fd: Fd, seconds: Int, microseconds: Int) -> List, "select(2)", "`select` of one descriptor for reading, with the count of descriptors and the timeout as they are handed over.";
+    PselectRaw = pselect_raw(count: Int, fd: Fd, seconds: Int, nanoseconds: Int) -> List, "select(2)", "The same of `pselect`, without a mask.";
+    EpollCreate = epoll_create(size: Int) -> Fd, "epoll_create(2)", "Makes an epoll instance; the size is a hint that nobody follows.";
+    EpollCreate1 = epoll_create1(flags: Bits EpollFlags) -> Fd, "epoll_create(2)", "Makes an epoll instance.";
+    EpollCtl = epoll_ctl(epfd: Fd, op: Bits EpollOp, fd: Fd, events: Bits Epoll @ ?, data: Int @ ?) -> Nothing, "epoll_ctl(2)", "Adds, changes or removes an entry; the data comes back with its events.";
+    EpollCtlFault = epoll_ctl_fault(epfd: Fd, op: Bits EpollOp, fd: Fd, event: Bytes) -> Nothing, "epoll_ctl(2)", "`epoll_ctl` whose event is bad memory.";
+    EpollWait = epoll_wait(epfd: Fd, maxevents: Int, timeout: Int) -> List, "epoll_wait(2)", "Waits for events, for so many milliseconds, less than 0 for ever; gives each as [events, data].";
+    EpollPwait = epoll_pwait(epfd: Fd, maxevents: Int, timeout: Int, signals: Signals) -> List, "epoll_wait(2)", "`epoll_wait` that blocks these signals alone for its time.";
+    EpollWaitFault = epoll_wait_fault(epfd: Fd, maxevents: Int, events: Bytes) -> List, "epoll_wait(2)", "`epoll_wait` that does not wait, and whose place for the events is bad memory.";
+    Eventfd = eventfd(count: Int, flags: Bits Eventfd @ ?) -> Fd, "eventfd(2)", "Makes a counter.";
+    EventfdRead = eventfd_read(fd: Fd) -> Int, "eventfd(2)", "Takes what a counter holds, or 1 of a semaphore.";
+    EventfdWrite = eventfd_write(fd: Fd, value: Int) -> Nothing, "eventfd(2)", "Adds to a counter.";
 
     // Signals.
     Sigaction = sigaction(signal: Signal, handler: Bits Handler, flags: Bits Action @ ?, mask: Signals @ ?) -> Nothing, "sigaction(2)", "Sets a disposition, with the signals that its handler blocks besides.";

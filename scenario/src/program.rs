@@ -153,7 +153,11 @@ impl Stmt {
             _ => None,
         };
         let (time, unit) = match self.sys {
-            Sys::Poll => (number(1)?, 1_000_000),
+            Sys::Poll | Sys::Ppoll => (number(1)?, 1_000_000),
+            Sys::PpollRaw => (number(1)?, 1_000_000_000),
+            Sys::Select | Sys::Pselect => (number(3)?, 1_000_000),
+            Sys::SelectRaw | Sys::PselectRaw => (number(2)?, 1_000_000_000),
+            Sys::EpollWait | Sys::EpollPwait => (number(2)?, 1_000_000),
             Sys::MqTimedSend => (number(3)?, 1_000_000),
             Sys::MqTimedReceive => (number(2)?, 1_000_000),
             Sys::Sigtimedwait => (number(1)?, 1_000_000),

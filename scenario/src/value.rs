@@ -148,6 +148,19 @@ bits! {
     Ipc { IPC_CREAT = 0o1000, IPC_EXCL = 0o2000 }
     /// `msgsnd`, `msgrcv` flags.
     Msg { IPC_NOWAIT = 0o4000, MSG_NOERROR = 0o10000, MSG_EXCEPT = 0o20000, MSG_COPY = 0o40000 }
+    /// `epoll` events, and how they are told.
+    Epoll {
+        EPOLLIN = 1, EPOLLPRI = 2, EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 0x10, EPOLLRDNORM = 0x40,
+        EPOLLRDBAND = 0x80, EPOLLWRNORM = 0x100, EPOLLWRBAND = 0x200, EPOLLRDHUP = 0x2000,
+        EPOLLEXCLUSIVE = 0x1000_0000, EPOLLWAKEUP = 0x2000_0000, EPOLLONESHOT = 0x4000_0000,
+        EPOLLET = 0x8000_0000,
+    }
+    /// `epoll_ctl` operations.
+    EpollOp { EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3 }
+    /// `epoll_create1` flags.
+    EpollFlags { EPOLL_CLOEXEC = 0o2000000 }
+    /// `eventfd` flags.
+    Eventfd { EFD_SEMAPHORE = 1, EFD_NONBLOCK = 0o4000, EFD_CLOEXEC = 0o2000000 }
     /// `signalfd` flags.
     Signalfd { SFD_NONBLOCK = 0o4000, SFD_CLOEXEC = 0o2000000 }
     /// `si_code`.
@@ -176,6 +189,7 @@ impl Bits {
                 | Bits::Resource
                 | Bits::Lock
                 | Bits::SiCode
+                | Bits::EpollOp
         )
     }
 

@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 pub mod clauses;
+pub mod epoll;
+pub mod eventfd;
 pub mod explore;
 pub mod fd;
 pub mod fifo;
@@ -26,6 +28,7 @@ pub mod poll;
 pub mod posix_mq;
 pub mod process;
 pub mod quiet;
+pub mod select;
 pub mod signal;
 pub mod simulate;
 mod system;

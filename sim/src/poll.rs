@@ -4,9 +4,12 @@
 //! sleeping poller stands in the queues of everything it watches and looks again when woken.
 
 use crate::clause::*;
-use crate::kernel::{Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart};
-use crate::signal;
-use scenario::{Bits, TaskId, Value, constants::*};
+use crate::eventfd;
+use crate::kernel::{
+    Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue,
+};
+use crate::signal::{self, SigSet};
+use scenario::{Bits, Errno, Sys, TaskId, Value, constants::*};
 
 /// A poll in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +91,14 @@ pub fn readiness(k: &Kernel, task: TaskId, file: ObjId, cx: &mut Cx) -> u64 {
             }
             events
         }
+        FileKind::Event(event) => eventfd::readiness(k, event, cx),
+        FileKind::Epoll(epoll) => {
+            cx.cite(READY_041);
+            match k.epolls.get(epoll).has_ready() {
+                true => POLLIN | POLLRDNORM,
+                false => 0,
+            }
+        }
         FileKind::Signals(set) => {
             cx.cite(SIG_098);
             match signal::fd_readable(k, task, set) {
@@ -104,8 +115,120 @@ pub fn readiness(k: &Kernel, task: TaskId, file: ObjId, cx: &mut Cx) -> u64 {
     }
 }
 
+/// The same. An epoll instance that is looked at gives up what is no longer ready.
+pub(crate) fn readiness_now(k: &mut Kernel, task: TaskId, file: ObjId, cx: &mut Cx) -> u64 {
+    if let FileKind::Epoll(epoll) = k.files.get(file).kind {
+        k.epoll_is_ready(task, epoll, cx);
+    }
+    readiness(k, task, file, cx)
+}
+
+/// A wait queue, by what it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueueId {
+    /// Those that wait for bytes in a pipe.
+    Readers(ObjId),
+    /// Those that wait for room in a pipe.
+    Writers(ObjId),
+    /// Those that watch a message queue.
+    Messages(ObjId),
+    /// Those that wait for signals of a process.
+    Signals(TaskId),
+    /// Those that wait for a counter.
+    Event(ObjId),
+    /// Those that watch an epoll instance.
+    Epoll(ObjId),
+}
+
+impl Kernel {
+    /// The queues in which one stands who watches a description, with the events told there. A
+    /// mechanism that has readiness has its line here.
+    pub(crate) fn queues_of(&self, task: TaskId, file: ObjId) -> Vec<(QueueId, u64)> {
+        let f = self.files.get(file);
+        let mut queues = Vec::new();
+        match f.kind {
+            FileKind::Pipe(pipe) => {
+                if f.readable() {
+                    queues.push((QueueId::Readers(pipe), POLLIN | POLLRDNORM));
+                }
+                if f.writable() {
+                    queues.push((QueueId::Writers(pipe), POLLOUT | POLLWRNORM));
+                }
+            }
+            FileKind::Queue(queue) => queues.push((QueueId::Messages(queue), u64::MAX)),
+            FileKind::Signals(_) => {
+                queues.push((QueueId::Signals(self.task(task).process), u64::MAX));
+            }
+            FileKind::Event(event) => queues.push((QueueId::Event(event), u64::MAX)),
+            FileKind::Epoll(epoll) => queues.push((QueueId::Epoll(epoll), u64::MAX)),
+            FileKind::Regular(_) | FileKind::Null | FileKind::Directory(_) | FileKind::Path(_) => {}
+        }
+        queues
+    }
+
+    /// The queues in which anybody may stand who watches a description: of a signalfd those of every
+    /// process.
+    pub(crate) fn all_queues_of(&self, file: ObjId) -> Vec<QueueId> {
+        if let FileKind::Signals(_) = self.files.get(file).kind {
+            let processes = (0..self.processes.len()).filter(|p| self.processes[*p].is_some());
+            return processes
+                .map(|p| QueueId::Signals(TaskId(p as u16)))
+                .collect();
+        }
+        let queues = self.queues_of(TaskId::SETUP, file).into_iter();
+        queues.map(|(queue, _)| queue).collect()
+    }
+
+    /// A queue.
+    pub(crate) fn queue_mut(&mut self, queue: QueueId) -> &mut WaitQueue {
+        match queue {
+            QueueId::Readers(pipe) => &mut self.pipes.get_mut(pipe).read_queue,
+            QueueId::Writers(pipe) => &mut self.pipes.get_mut(pipe).write_queue,
+            QueueId::Messages(queue) => &mut self.queues.get_mut(queue).pollers,
+            QueueId::Signals(process) => &mut self.process_mut(process).signal_readers,
+            QueueId::Event(event) => &mut self.events.get_mut(event).queue,
+            QueueId::Epoll(epoll) => &mut self.epolls.get_mut(epoll).pollers,
+        }
+    }
+
+    /// A task that sleeps for events stands in the queues of all that it watches.
+    pub(crate) fn watch(&mut self, task: TaskId, files: &[ObjId], asked: u64) {
+        // Errors and hangups end the wait unasked.
+        let asks = asked | POLLERR | POLLHUP;
+        for file in files {
+            for (queue, _) in self.queues_of(task, *file) {
+                self.queue_mut(queue).join(task, How::Watching { asks });
+            }
+        }
+    }
+
+    /// It leaves them, and lets go of what it watched.
+    pub(crate) fn unwatch(&mut self, task: TaskId, files: &[ObjId], cx: &mut Cx) {
+        for file in files {
+            for (queue, _) in self.queues_of(task, *file) {
+                self.queue_mut(queue).leave(task);
+            }
+            self.unhold(*file, cx);
+        }
+    }
+
+    /// Somebody has asked whether a description is ready: from then on a pipe tells of more.
+    pub(crate) fn mark_polled(&mut self, file: ObjId) {
+        if let Some(pipe) = self.files.get(file).pipe()
+            && !self.pipes.get(pipe).polled
+        {
+            self.pipes.get_mut(pipe).polled = true;
+        }
+    }
+}
+
+/// Whether a description is of a name alone (`O_PATH`), which has no readiness.
+pub(crate) fn is_nothing_but_a_name(k: &Kernel, file: ObjId) -> bool {
+    matches!(k.files.get(file).kind, FileKind::Path(_))
+}
+
 /// The events of one entry of the set.
-fn look_at(k: &Kernel, task: TaskId, fd: i64, events: u64, cx: &mut Cx) -> u64 {
+fn look_at(k: &mut Kernel, task: TaskId, fd: i64, events: u64, cx: &mut Cx) -> u64 {
     if fd < 0 {
         cx.cite(READY_015);
         return 0;
@@ -117,7 +240,7 @@ fn look_at(k: &Kernel, task: TaskId, fd: i64, events: u64, cx: &mut Cx) -> u64 {
     if matches!(k.files.get(file).kind, FileKind::Path(_)) {
         cx.cite(READY_015);
     }
-    let now = readiness(k, task, file, cx);
+    let now = readiness_now(k, task, file, cx);
     let told = now & (events | POLLERR | POLLHUP | POLLNVAL);
     if told != now || told & !events != 0 {
         cx.cite(READY_014);
@@ -140,7 +263,7 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         .collect();
     if entries.len() > k.process_of(task).fd_limit {
         cx.cite(READY_017);
-        return Progress::Done(scenario::Errno::EINVAL.into());
+        return Progress::Done(Errno::EINVAL.into());
     }
     let watched: Vec<ObjId> = entries
         .iter()
@@ -149,19 +272,48 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         .collect();
     for file in &watched {
         k.hold(*file);
-        if let Some(pipe) = k.files.get(*file).pipe() {
-            k.pipes.get_mut(pipe).polled = true;
-        }
+        k.mark_polled(*file);
     }
-    let sleeps = call.int(1) != 0;
-    if let milliseconds @ 1.. = call.int(1)
+    let limit = match timeout(call) {
+        Ok(limit) => limit,
+        Err(e) => {
+            cx.cite(READY_018);
+            for file in &watched {
+                k.unhold(*file, cx);
+            }
+            return Progress::Done(e.into());
+        }
+    };
+    if call.sys == Sys::Ppoll {
+        cx.cite(READY_033);
+        k.set_temporary_mask(task, SigSet::of_list(call.list(2)).mortal());
+    }
+    let sleeps = limit != Some(0);
+    if let Some(nanoseconds @ 1..) = limit
         && k.task(task).deadline.is_none()
         && !k.timed_out(task)
     {
         // One that starts over keeps its deadline.
-        k.set_timeout(task, milliseconds as u64 * 1_000_000);
+        k.set_timeout(task, nanoseconds);
     }
     PollOp { entries, watched }.look(k, task, sleeps, cx)
+}
+
+/// The time after which the call gives up, in nanoseconds.
+fn timeout(call: &Invocation) -> Result<Option<u64>, Errno> {
+    match call.sys {
+        Sys::PpollRaw => {
+            let (seconds, nanoseconds) = (call.int(1), call.int(2));
+            let seconds = u64::try_from(seconds).map_err(|_| Errno::EINVAL)?;
+            match u64::try_from(nanoseconds) {
+                Ok(n @ 0..1_000_000_000) => Ok(Some(seconds.saturating_mul(1_000_000_000) + n)),
+                _ => Err(Errno::EINVAL),
+            }
+        }
+        _ => Ok(u64::try_from(call.int(1))
+            .ok()
+            .map(|ms| ms.saturating_mul(1_000_000))),
+    }
 }
 
 impl PollOp {
@@ -179,8 +331,14 @@ impl PollOp {
         let ready = revents.iter().any(|r| *r != 0);
         // A signal that waits comes before the end of the time, but not before an event.
         if !ready && k.signal_pending(task) {
+            if k.task(task).saved_mask.is_some() {
+                cx.cite(READY_034);
+            }
             self.leave(k, task, cx);
             return Progress::Restart(Restart::NoHandler);
+        }
+        if ready && k.task(task).saved_mask.is_some() && k.task(task).told {
+            cx.cite(READY_035);
         }
         if ready || !sleeps {
             cx.cite(if sleeps { READY_013 } else { READY_016 });
@@ -200,43 +358,11 @@ impl PollOp {
     /// Stands in the queues of all that it watches.
     fn watch(&self, k: &mut Kernel, task: TaskId) {
         let asked = self.entries.iter().fold(0, |all, (_, events)| all | events);
-        let heeds = |bits: u64| How::Watching {
-            heeds: asked & bits != 0,
-        };
-        for file in &self.watched {
-            let f = k.files.get(*file);
-            let (reads, writes) = (f.readable(), f.writable());
-            if let FileKind::Signals(_) = f.kind {
-                let readers = &mut k.process_mut(task).signal_readers;
-                readers.join(task, How::Watching { heeds: true });
-            } else if let FileKind::Queue(queue) = f.kind {
-                let pollers = &mut k.queues.get_mut(queue).pollers;
-                pollers.join(task, How::Watching { heeds: true });
-            } else if let Some(pipe) = f.pipe() {
-                let p = k.pipes.get_mut(pipe);
-                if reads {
-                    p.read_queue.join(task, heeds(POLLIN | POLLRDNORM));
-                }
-                if writes {
-                    p.write_queue.join(task, heeds(POLLOUT | POLLWRNORM));
-                }
-            }
-        }
+        k.watch(task, &self.watched, asked);
     }
 
     fn leave(&self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
-        for file in &self.watched {
-            if let FileKind::Signals(_) = k.files.get(*file).kind {
-                k.process_mut(task).signal_readers.leave(task);
-            } else if let FileKind::Queue(queue) = k.files.get(*file).kind {
-                k.queues.get_mut(queue).pollers.leave(task);
-            } else if let Some(pipe) = k.files.get(*file).pipe() {
-                let p = k.pipes.get_mut(pipe);
-                p.read_queue.leave(task);
-                p.write_queue.leave(task);
-            }
-            k.unhold(*file, cx);
-        }
+        k.unwatch(task, &self.watched, cx);
     }
 
     /// It was woken, or a signal disturbs it.

@@ -398,7 +398,10 @@ impl System {
 /// Why the model has no rule for a call, if it has none.
 fn unmodelled(stmt: &scenario::Stmt) -> Option<String> {
     let timeout = match stmt.sys {
-        Sys::Poll => stmt.args.get(1),
+        Sys::Poll | Sys::Ppoll | Sys::PpollRaw | Sys::Sigtimedwait => stmt.args.get(1),
+        Sys::Select | Sys::Pselect => stmt.args.get(3),
+        Sys::SelectRaw | Sys::PselectRaw | Sys::EpollWait | Sys::EpollPwait => stmt.args.get(2),
+        Sys::Alarm | Sys::Setitimer => stmt.args.first(),
         Sys::MqTimedSend => stmt.args.get(3),
         Sys::MqTimedReceive => stmt.args.get(2),
         _ => None,

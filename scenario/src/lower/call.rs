@@ -109,7 +109,7 @@ impl Lowering<'_> {
             Kind::Rooms => Some(Kind::Room),
             Kind::Chunks => Some(Kind::Bytes),
             Kind::Signals => Some(Kind::Signal),
-            Kind::PollFds => Some(Kind::Fd),
+            Kind::Fds | Kind::PollFds => Some(Kind::Fd),
             _ => None,
         };
         if let Some(member) = member {
@@ -273,7 +273,9 @@ fn row(call: &CallLine) -> Result<Sys, Problem> {
 /// The value of an optional argument that was left out.
 fn absent(kind: Kind) -> Value {
     match kind {
-        Kind::Rooms | Kind::Chunks | Kind::Signals | Kind::PollFds => Value::List(Vec::new()),
+        Kind::Rooms | Kind::Chunks | Kind::Signals | Kind::Fds | Kind::PollFds => {
+            Value::List(Vec::new())
+        }
         Kind::Bits(kind) => Value::Bits(kind, 0),
         _ => Value::ZERO,
     }

@@ -149,9 +149,9 @@ impl<'a> View<'a> {
                 view.named |= 1 << at;
             }
             if let Some(pipe) = k.pipes.find(id) {
-                let waiters = pipe.read_queue.waiters().iter();
-                for waiter in waiters.chain(pipe.write_queue.waiters()) {
-                    view.waiting[at] |= view.unit(waiter.task);
+                let readers = pipe.read_queue.tasks().into_iter();
+                for task in readers.chain(pipe.write_queue.tasks()) {
+                    view.waiting[at] |= view.unit(task);
                 }
                 if pipe.readers == 0 {
                     view.broken |= 1 << at;
@@ -159,7 +159,7 @@ impl<'a> View<'a> {
             }
             if let Some(queue) = k.queues.find(id) {
                 let waiters = queue.receivers.iter().chain(&queue.senders).copied();
-                let pollers = queue.pollers.waiters().iter().map(|w| w.task);
+                let pollers = queue.pollers.tasks();
                 for task in waiters.chain(pollers) {
                     view.waiting[at] |= view.unit(task);
                 }

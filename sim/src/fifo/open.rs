@@ -129,7 +129,7 @@ fn by_descriptor(
         }
         FileKind::Null => Target::Null,
         // It has no inode of its own that could be opened.
-        FileKind::Signals(_) => return Err(Errno::ENXIO),
+        FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => return Err(Errno::ENXIO),
     })
 }
 

@@ -2,13 +2,16 @@
 
 use super::{Cx, Kernel, ObjId};
 use crate::clause::SIG_054;
+use crate::epoll::EpollOp;
+use crate::eventfd::EventOp;
 use crate::fifo::OpenOp;
 use crate::pipe::{MoveOp, ReadOp, WriteOp};
 use crate::poll::PollOp;
 use crate::posix_mq::{self, MessageOp};
+use crate::select::SelectOp;
 use crate::signal::{FdReadOp, WaitOp};
 use crate::sysv_msg::{ReceiveOp, SendOp};
-use crate::{fd, fifo, pipe, poll, process, signal, sysv_msg};
+use crate::{epoll, eventfd, fd, fifo, pipe, poll, process, select, signal, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
 
 /// A call with its arguments.
@@ -71,6 +74,12 @@ pub enum Op {
     Poll(PollOp),
     /// A send or a receive waits at a message queue.
     Message(MessageOp),
+    /// `select` waits for an event.
+    Select(SelectOp),
+    /// `epoll_wait` waits for an event.
+    Epoll(EpollOp),
+    /// A read or a write of an eventfd waits for its counter to change.
+    Event(EventOp),
     /// A call waits for a signal.
     Signal(WaitOp),
     /// A read of a signalfd waits for a record.
@@ -93,6 +102,7 @@ impl Op {
             Op::MsgSend(_) | Op::MsgReceive(_) | Op::Signal(_) | Op::SignalFd(_) | Op::Wait(_) => {
                 Vec::new()
             }
+            Op::Select(_) | Op::Epoll(_) | Op::Event(_) => Vec::new(),
             Op::Move(op) => op.inodes().collect(),
             Op::Message(op) => vec![op.queue()],
             Op::Poll(op) => {
@@ -194,7 +204,13 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
             posix_mq::call(k, task, call, cx).into()
         }
 
-        Poll => poll::begin(k, task, call, cx),
+        Poll | Ppoll | PpollRaw => poll::begin(k, task, call, cx),
+        Select | Pselect | SelectRaw | PselectRaw => select::begin(k, task, call, cx),
+        EpollCreate | EpollCreate1 => epoll::create(k, task, call, cx).into(),
+        EpollCtl | EpollCtlFault => epoll::control(k, task, call, cx).into(),
+        EpollWait | EpollPwait | EpollWaitFault => epoll::begin_wait(k, task, call, cx),
+        Eventfd => eventfd::open(k, task, call, cx).into(),
+        EventfdRead | EventfdWrite => eventfd::begin(k, task, call, cx),
 
         Sigaction | SigactionGet | SigactionFault | SigactionSize | Sigprocmask
         | SigprocmaskGet | SigprocmaskFault | Sigpending | Kill | Killpg | Tgkill | Raise
@@ -231,6 +247,9 @@ pub(super) fn advance(
         Op::Poll(op) => op.advance(k, task, cx),
         Op::Message(op) => op.advance(k, task, cx),
         Op::Signal(op) => op.advance(k, task, cx),
+        Op::Select(op) => op.advance(k, task, cx),
+        Op::Epoll(op) => op.advance(k, task, cx),
+        Op::Event(op) => op.advance(k, task, cx),
         Op::SignalFd(op) => op.advance(k, task, cx),
         Op::Wait(op) => op.advance(k, task, call, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
@@ -248,6 +267,9 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Poll(op) => op.abandon(k, task, cx),
         Op::Message(op) => op.abandon(k, task, cx),
         Op::Signal(op) => op.abandon(k, task),
+        Op::Select(op) => op.abandon(k, task, cx),
+        Op::Epoll(op) => op.abandon(k, task, cx),
+        Op::Event(op) => op.abandon(k, task, cx),
         Op::SignalFd(op) => op.abandon(k, task, cx),
         Op::Wait(op) => op.abandon(k, task),
         Op::MsgSend(op) => op.abandon(k, task, cx),

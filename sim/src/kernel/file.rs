@@ -46,6 +46,10 @@ pub enum FileKind {
     Queue(ObjId),
     /// A signalfd, with the signals it accepts.
     Signals(SigSet),
+    /// An eventfd, by its counter.
+    Event(ObjId),
+    /// An epoll instance.
+    Epoll(ObjId),
 }
 
 impl File {
@@ -88,7 +92,7 @@ impl File {
             | FileKind::Directory(id)
             | FileKind::Queue(id)
             | FileKind::Path(id) => Some(id),
-            FileKind::Null | FileKind::Signals(_) => None,
+            FileKind::Null | FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => None,
         }
     }
 
@@ -142,7 +146,16 @@ impl Kernel {
             return;
         }
         let f = f.clone();
+        self.forget_watched(file, cx);
         match f.kind {
+            FileKind::Event(event) => {
+                self.files.remove(file);
+                self.events.remove(event);
+            }
+            FileKind::Epoll(epoll) => {
+                self.files.remove(file);
+                self.drop_epoll(epoll);
+            }
             FileKind::Pipe(pipe) => {
                 crate::pipe::release(self, pipe, f.readable(), f.writable(), cx);
                 self.files.remove(file);
@@ -172,7 +185,9 @@ impl Kernel {
             | FileKind::Directory(i)
             | FileKind::Queue(i)
             | FileKind::Path(i) => i == inode,
-            FileKind::Null | FileKind::Signals(_) => false,
+            FileKind::Null | FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => {
+                false
+            }
         })
     }
 }

@@ -27,9 +27,11 @@ mod wait;
 pub use call::{Invocation, Op, Progress, Restart};
 pub use file::{File, FileKind};
 pub use process::{Credentials, Descriptor, Process, Report};
-pub use wait::{How, WaitQueue, Waiter};
+pub use wait::{How, WaitQueue, Waiter, Who};
 
 use crate::clause::{SIG_147, SIG_203, SIG_230};
+use crate::epoll::Epoll;
+use crate::eventfd::EventFd;
 use crate::fifo::Inode;
 use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
@@ -241,6 +243,10 @@ pub struct Kernel {
     pub inodes: Table<Inode>,
     /// Pipes, by the inode they belong to.
     pub pipes: Table<Pipe>,
+    /// Counters of eventfds.
+    pub events: Table<EventFd>,
+    /// Epoll instances.
+    pub epolls: Table<Epoll>,
     /// Message queues, by the inode they belong to.
     pub queues: Table<Queue>,
     /// The names of message queues, without their slashes.
@@ -374,6 +380,8 @@ impl Kernel {
             files: Table::default(),
             inodes: Table::default(),
             pipes: Table::default(),
+            events: Table::default(),
+            epolls: Table::default(),
             queues: Table::default(),
             queue_names: Shared::new(BTreeMap::new()),
             message_queues: Shared::new(Queues::default()),

@@ -5,17 +5,26 @@
 //! non-exclusive waiter and one exclusive one. Who is woken leaves the queue, save a poller, which
 //! stays in it until its call is over.
 
-use super::{Cx, Flavor, Kernel};
+use super::{Cx, Flavor, Kernel, ObjId};
 use crate::clause::*;
 use scenario::TaskId;
 
 /// One that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Waiter {
-    /// The task.
-    pub task: TaskId,
+    /// Who it is.
+    pub who: Who,
     /// How it wants to be woken.
     pub how: How,
+}
+
+/// Who stands in a wait queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// A task.
+    Task(TaskId),
+    /// An entry of an epoll instance.
+    Entry(ObjId, crate::epoll::Key),
 }
 
 /// How a waiter wants to be woken.
@@ -27,8 +36,8 @@ pub enum How {
     Together,
     /// The same, and it stays in the queue.
     Watching {
-        /// It wants to know of bytes or room, and not only of hangups and new partners.
-        heeds: bool,
+        /// The events that it wants to know of; hangups and new partners it is told of in any case.
+        asks: u64,
     },
 }
 
@@ -37,31 +46,56 @@ pub enum How {
 pub struct WaitQueue(Vec<Waiter>);
 
 impl WaitQueue {
-    /// Joins the queue, unless the task stands in it already.
+    /// A task joins the queue, unless it stands in it already.
     pub fn join(&mut self, task: TaskId, how: How) {
-        if self.contains(task) {
+        self.enter(Who::Task(task), how);
+    }
+
+    /// Joins the queue; who stands in it already keeps its place.
+    pub(crate) fn enter(&mut self, who: Who, how: How) {
+        if let Some(known) = self.0.iter_mut().find(|w| w.who == who) {
+            if let Who::Entry(..) = who {
+                known.how = how;
+            }
             return;
         }
-        let waiter = Waiter { task, how };
+        let waiter = Waiter { who, how };
         match how {
             How::Alone => self.0.push(waiter),
             How::Together | How::Watching { .. } => self.0.insert(0, waiter),
         }
     }
 
-    /// Leaves the queue.
-    pub fn leave(&mut self, task: TaskId) {
-        self.0.retain(|w| w.task != task);
+    /// A task that wants to be woken alone joins the queue before all others.
+    pub(crate) fn join_first(&mut self, task: TaskId) {
+        let who = Who::Task(task);
+        self.withdraw(who);
+        let how = How::Alone;
+        self.0.insert(0, Waiter { who, how });
     }
 
-    /// Those that stand in it, in order.
+    /// A task leaves the queue.
+    pub fn leave(&mut self, task: TaskId) {
+        self.withdraw(Who::Task(task));
+    }
+
+    /// Leaves the queue.
+    pub(crate) fn withdraw(&mut self, who: Who) {
+        self.0.retain(|w| w.who != who);
+    }
+
+    /// The tasks that stand in it, in order.
     pub(crate) fn tasks(&self) -> Vec<TaskId> {
-        self.0.iter().map(|w| w.task).collect()
+        let task = |w: &Waiter| match w.who {
+            Who::Task(task) => Some(task),
+            Who::Entry(..) => None,
+        };
+        self.0.iter().filter_map(task).collect()
     }
 
     /// Whether the task stands in it.
     pub fn contains(&self, task: TaskId) -> bool {
-        self.0.iter().any(|w| w.task == task)
+        self.0.iter().any(|w| w.who == Who::Task(task))
     }
 
     /// Those that wait, first to be woken first.
@@ -73,19 +107,21 @@ impl WaitQueue {
 impl Kernel {
     /// Wakes those in a queue that the test finds. They stay in it until their calls are over.
     pub(crate) fn wake_some(&mut self, queue: &WaitQueue, test: impl Fn(&Kernel, TaskId) -> bool) {
-        for waiter in queue.waiters() {
-            if test(self, waiter.task) {
-                self.wake_task(waiter.task);
+        for task in queue.tasks() {
+            if test(self, task) {
+                self.wake_task(task);
             }
         }
     }
 
     /// Wakes every waiter of `queue`, or (`one`) the non-exclusive ones and one exclusive one. A
-    /// waiter that is awake already, by a signal or another wake-up, is passed over.
+    /// waiter that is awake already, by a signal or another wake-up, is passed over. `key` tells the
+    /// events that it is about; 0: something that everybody must look at.
     pub(crate) fn wake_queue(
         &mut self,
         queue: impl Fn(&mut Kernel) -> &mut WaitQueue,
         one: bool,
+        key: u64,
         cx: &mut Cx,
     ) {
         let mut waiting = queue(self).0.clone();
@@ -109,15 +145,28 @@ impl Kernel {
         }
         for (at, waiter) in waiting.iter().enumerate() {
             // Bytes and room are told to one reader or writer, the rest to all.
-            if one && waiter.how == (How::Watching { heeds: false }) {
+            let task = match waiter.who {
+                Who::Task(task) => task,
+                Who::Entry(epoll, entry) => {
+                    let counts = self.entry_is_woken(epoll, entry, key, cx);
+                    if one && counts && waiter.how == How::Alone {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            if let How::Watching { asks } = waiter.how
+                && key != 0
+                && asks & key == 0
+            {
                 cx.cite(READY_014);
                 continue;
             }
-            if !self.wake_task(waiter.task) {
+            if !self.wake_task(task) {
                 continue;
             }
             if !matches!(waiter.how, How::Watching { .. }) {
-                queue(self).leave(waiter.task);
+                queue(self).leave(task);
             }
             if one && waiter.how == How::Alone {
                 if waiting[at + 1..].iter().any(|w| w.how == How::Alone) {

@@ -578,6 +578,9 @@ impl WriteOp {
     }
 
     fn end(self, k: &mut Kernel, result: Result<usize, Errno>, cx: &mut Cx) -> Progress {
+        if result.is_err() && !self.was_empty && k.pipes.get(self.pipe).polled {
+            cx.cite(READY_060);
+        }
         self.wake(k, cx);
         if self.slept && k.files.get(self.file).descriptors == 0 {
             cx.cite(FD_010);

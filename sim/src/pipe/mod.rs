@@ -91,12 +91,16 @@ pub enum Side {
 impl Kernel {
     /// Wakes one reader or writer of a pipe, and everyone who watches that side.
     pub(crate) fn wake_one(&mut self, pipe: ObjId, side: Side, cx: &mut Cx) {
-        self.wake_queue(|k| queue(k, pipe, side), true, cx);
+        let key = match side {
+            Side::Readers => POLLIN | POLLRDNORM,
+            Side::Writers => POLLOUT | POLLWRNORM,
+        };
+        self.wake_queue(|k| queue(k, pipe, side), true, key, cx);
     }
 
     /// Wakes everyone who waits on a side of a pipe.
     pub(crate) fn wake_all(&mut self, pipe: ObjId, side: Side, cx: &mut Cx) {
-        self.wake_queue(|k| queue(k, pipe, side), false, cx);
+        self.wake_queue(|k| queue(k, pipe, side), false, 0, cx);
     }
 
     /// A task wrote to a pipe that nobody reads: the signal is for the task, not for its process.
@@ -338,6 +342,9 @@ pub(crate) fn set_size(
         cx.cite(PIPE_088);
     } else if was_full {
         cx.cite(PIPE_122);
+    }
+    if !k.pipes.get(pipe).write_queue.waiters().is_empty() {
+        cx.cite(READY_064);
     }
     // The kernel wakes a writer whatever the new size is (PIPE-122).
     k.wake_one(pipe, Side::Writers, cx);

@@ -431,7 +431,7 @@ impl Kernel {
         if !self.queues.get(queue).pollers.waiters().is_empty() {
             cx.cite(MQ_094);
         }
-        self.wake_queue(|k| &mut k.queues.get_mut(queue).pollers, false, cx);
+        self.wake_queue(|k| &mut k.queues.get_mut(queue).pollers, false, 0, cx);
     }
 
     /// A call that cannot proceed fails, or joins those who wait.

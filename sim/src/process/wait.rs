@@ -204,7 +204,7 @@ impl WaitOp {
             }
             Found::Later => {
                 let queue = &mut k.process_mut(task).child_waiters;
-                queue.join(task, How::Watching { heeds: true });
+                queue.join(task, How::Watching { asks: u64::MAX });
                 Progress::Sleep(Op::Wait(self))
             }
         }

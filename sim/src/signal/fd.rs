@@ -41,7 +41,7 @@ pub(crate) fn open(
         k.files.get_mut(file).kind = FileKind::Signals(set);
         // Whoever of this process sleeps for its signals looks again.
         let leader = k.task(task).process;
-        k.wake_queue(|k| &mut k.process_mut(leader).signal_readers, false, cx);
+        k.wake_queue(|k| &mut k.process_mut(leader).signal_readers, false, 0, cx);
         return Ok(Value::Int(call.int(0)));
     }
     let fd = k.process_of(task).free_fd(0).ok_or(Errno::EMFILE)?;
@@ -151,7 +151,7 @@ impl FdReadOp {
         } else {
             k.process_mut(leader)
                 .signal_readers
-                .join(task, How::Watching { heeds: true });
+                .join(task, How::Together);
             return Progress::Sleep(Op::SignalFd(self));
         };
         self.abandon(k, task, cx);

@@ -91,8 +91,14 @@ impl Kernel {
         }
         list.push(info);
         // Readers of signalfds look, whatever is blocked.
-        for reader in self.process(leader).signal_readers.tasks() {
-            self.wake_task(reader);
+        if !self.process(leader).signal_readers.waiters().is_empty() {
+            let mut cx = Cx::default();
+            self.wake_queue(
+                |k| &mut k.process_mut(leader).signal_readers,
+                false,
+                0,
+                &mut cx,
+            );
         }
         let mut candidates = vec![task];
         if !private {
