@@ -251,7 +251,7 @@ pub(super) fn advance(
         Op::Epoll(op) => op.advance(k, task, cx),
         Op::Event(op) => op.advance(k, task, cx),
         Op::SignalFd(op) => op.advance(k, task, cx),
-        Op::Wait(op) => op.advance(k, task, call, cx),
+        Op::Wait(op) => op.resume(k, task, call, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
     }

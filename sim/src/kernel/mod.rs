@@ -569,7 +569,6 @@ impl Kernel {
     pub(crate) fn restart(&mut self, task: TaskId, call: Arc<Invocation>, cx: &mut Cx) {
         let progress = call::begin(self, task, &call, cx);
         crate::sysv_msg::cite_restarted(&call, &progress, cx);
-        crate::process::cite_restarted(&call, &progress, cx);
         self.settle(task, call, progress, cx);
     }
 

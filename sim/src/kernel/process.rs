@@ -241,6 +241,13 @@ impl Kernel {
     pub fn fork(&mut self, task: TaskId, child: TaskId, cx: &mut Cx) {
         cx.cite(FD_020);
         let mut process = self.process_of(task).clone();
+        let mask = self.task(task).mask;
+        if mask != SigSet::default() || process.dispositions != Dispositions::default() {
+            cx.cite(SIG_149);
+        }
+        if self.threads_of(self.task(task).process).len() > 1 {
+            cx.cite(SIG_150);
+        }
         process.parent = Some(self.task(task).process);
         process.forker = (task != TaskId::SETUP).then_some(task);
         process.report = None;

@@ -120,6 +120,16 @@ impl Kernel {
         }
     }
 
+    /// Whether a member of a group is stopped.
+    pub(super) fn has_stopped(&self, group: TaskId) -> bool {
+        let is_stopped = |m: TaskId| {
+            let threads = self.threads_of(m);
+            let stopped = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
+            !threads.is_empty() && threads.iter().all(stopped)
+        };
+        self.members_of(group).into_iter().any(is_stopped)
+    }
+
     /// If the tie between `child` and `parent` was the group's last to the rest of its session, and a
     /// member is stopped, all members get SIGHUP and SIGCONT.
     fn hang_up_if_orphaned(
@@ -137,13 +147,16 @@ impl Kernel {
         }
         let members = self.members_of(group);
         cx.cite(SIG_161);
-        let is_stopped = |m: &TaskId| {
-            let threads = self.threads_of(*m);
-            let stopped = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
-            !threads.is_empty() && threads.iter().all(stopped)
-        };
-        if !members.iter().any(is_stopped) {
+        if !self.has_stopped(group) {
             return;
+        }
+        let caught = |m: &TaskId| {
+            let dispositions = &self.process(*m).dispositions;
+            let handler = |s| dispositions.get(s).handler > SIG_IGN;
+            handler(Signal::SIGHUP) && handler(Signal::SIGCONT)
+        };
+        if members.iter().any(caught) {
+            cx.cite(SIG_162);
         }
         for signal in [Signal::SIGHUP, Signal::SIGCONT] {
             for member in &members {

@@ -17,7 +17,13 @@ pub(crate) fn call(
     match call.sys {
         Sys::Setpgid => set_group(k, task, call, cx),
         Sys::Setsid => begin_session(k, task, cx),
-        Sys::Getpgrp => Ok(Value::Task(k.process_of(task).group)),
+        Sys::Getpgrp => {
+            let process = k.process_of(task);
+            if process.group != k.task(task).process {
+                cx.cite(SIG_159);
+            }
+            Ok(Value::Task(process.group))
+        }
         Sys::Getpgid | Sys::Getsid => {
             let Some(of) = named(k, task, call.args.first()) else {
                 cx.cite(SIG_159);
@@ -96,7 +102,11 @@ fn set_group(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Re
     if k.process(of).ended.is_some() {
         cx.cite(SIG_148);
     }
-    k.process_mut(of).group = group;
+    let old = std::mem::replace(&mut k.process_mut(of).group, group);
+    let orphaned = |g| k.has_stopped(g) && k.is_orphaned_without(g, None);
+    if orphaned(old) || orphaned(group) {
+        cx.cite(SIG_163);
+    }
     Ok(Value::ZERO)
 }
 

@@ -13,7 +13,7 @@ mod wait;
 pub(crate) use family::set_subreaper;
 pub(crate) use groups::call as group_call;
 pub use wait::WaitOp;
-pub(crate) use wait::{begin as begin_wait, cite_restarted, waits};
+pub(crate) use wait::{begin as begin_wait, waits};
 
 use crate::clause::SIG_077;
 use crate::kernel::{Cx, Invocation, Kernel};

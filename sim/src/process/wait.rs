@@ -68,13 +68,6 @@ pub(crate) fn waits(sys: Sys) -> bool {
     )
 }
 
-/// Cites why a wait that starts over finds no child that it could wait for before.
-pub(crate) fn cite_restarted(call: &Invocation, progress: &Progress, cx: &mut Cx) {
-    if waits(call.sys) && *progress == Progress::Done(Errno::ECHILD.into()) {
-        cx.cite(SIG_208);
-    }
-}
-
 /// Whether it is one of `waitid`'s forms.
 fn is_waitid(sys: Sys) -> bool {
     matches!(
@@ -161,13 +154,7 @@ const P_PGID_TYPE: i64 = 2;
 
 impl WaitOp {
     /// Looks for a child, first among those of the caller's own thread.
-    pub(crate) fn advance(
-        self,
-        k: &mut Kernel,
-        task: TaskId,
-        call: &Invocation,
-        cx: &mut Cx,
-    ) -> Progress {
+    fn advance(self, k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Progress {
         let leader = k.task(task).process;
         match self.look(k, task, cx) {
             Found::Child(child) => {
@@ -208,6 +195,22 @@ impl WaitOp {
                 Progress::Sleep(Op::Wait(self))
             }
         }
+    }
+
+    /// It was woken, or a signal disturbs it: it looks again before anything else.
+    pub(crate) fn resume(
+        self,
+        k: &mut Kernel,
+        task: TaskId,
+        call: &Invocation,
+        cx: &mut Cx,
+    ) -> Progress {
+        let by_group = matches!(self.who, Who::Group(_));
+        let progress = self.advance(k, task, call, cx);
+        if by_group && progress == Progress::Done(Errno::ECHILD.into()) {
+            cx.cite(SIG_208);
+        }
+        progress
     }
 
     /// The wait is given up.
@@ -345,6 +348,9 @@ impl WaitOp {
         let disposition = parent.dispositions.get(Signal::SIGCHLD);
         if !k.is_zombie(child) {
             cx.cite(SIG_136);
+            if k.process(child).report == Some(Report::Continued) && self.options & WNOHANG != 0 {
+                cx.cite(SIG_207);
+            }
             if disposition.handler == SIG_IGN {
                 cx.cite(SIG_130);
             }

@@ -35,6 +35,9 @@ pub(super) fn send(
     if !alone && target != leader {
         cx.cite(SIG_066);
     }
+    if k.task(task).process != leader && Usual::of(signal) == Usual::Stop {
+        cx.cite(SIG_206);
+    }
     let code = Value::Bits(Bits::SiCode, if alone { SI_TKILL } else { SI_USER });
     let info = Handled::new(signal, code, Value::Task(k.task(task).process));
     generate(k, target, info, alone, cx);
