@@ -83,6 +83,9 @@ pub(crate) struct Slot {
     pub gated_tasks: u32,
     /// The address of [`Globals`].
     pub globals: usize,
+    /// Pages of the slot that fault: their addresses, so many.
+    pub faults: usize,
+    pub fault_count: usize,
 }
 
 /// What all tasks share.
@@ -136,23 +139,36 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy)]
 pub(crate) struct Arena {
     base: usize,
+    /// Where the mapping begins, which need not be aligned.
+    at: usize,
+    /// The memory, for who has to map it anew.
+    fd: i32,
 }
+
+/// The length of the mapping.
+pub(crate) const LEN: usize = (MAX_TASKS + 2) * SLOT;
 
 impl Arena {
     /// Maps it.
     pub fn new() -> Result<Arena, std::io::Error> {
-        let len = (MAX_TASKS + 2) * SLOT;
+        let len = LEN;
         // Low in the address space, if that is free: a count of many gigabytes is to stay within
         // the user's range behind any buffer.
         let hint = LOW as *mut libc::c_void;
+        // SAFETY: a valid name; the descriptor is ours, and stays open.
+        let fd = unsafe { libc::memfd_create(c"lockstep".as_ptr(), libc::MFD_CLOEXEC) };
+        // SAFETY: no pointer is used.
+        if fd < 0 || unsafe { libc::ftruncate(fd, len as i64) } != 0 {
+            return Err(std::io::Error::last_os_error());
+        }
         // SAFETY: a fresh mapping, wherever the kernel likes.
         let at = unsafe {
             libc::mmap(
                 hint,
                 len,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
+                libc::MAP_SHARED | libc::MAP_NORESERVE,
+                fd,
                 0,
             )
         };
@@ -161,6 +177,8 @@ impl Arena {
         }
         Ok(Arena {
             base: (at as usize).next_multiple_of(SLOT),
+            at: at as usize,
+            fd,
         })
     }
 
@@ -168,6 +186,12 @@ impl Arena {
     pub fn at(self, task: usize) -> usize {
         debug_assert!(task < MAX_TASKS);
         self.base + task * SLOT
+    }
+
+    /// Where it is mapped, and the file to map it from, by a name that other processes can open.
+    pub fn source(self) -> (usize, String) {
+        let path = format!("/proc/{}/fd/{}", std::process::id(), self.fd);
+        (self.at, path)
     }
 
     /// A task's mailbox.

@@ -1,7 +1,9 @@
 //! Which call is executed where: one line each, in the order of the table.
 
 use crate::compile::{Call, Plan, Unsupported};
-use crate::{epoll, eventfd, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysv_msg};
+use crate::{
+    epoll, eventfd, exec, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysv_msg,
+};
 use scenario::{Bits, Sys};
 
 /// Makes a call ready.
@@ -161,6 +163,7 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::WaitidAll | Sys::WaitidPid | Sys::WaitidGroup | Sys::WaitidNumber => {
             process::waitid(c)
         }
+        Sys::Exec => exec::exec(c),
         Sys::Subreaper => process::subreaper(c),
 
         Sys::MsgGet => fd::registers(c, libc::SYS_msgget),

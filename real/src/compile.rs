@@ -80,6 +80,16 @@ impl Build {
         self.arena.at(task)
     }
 
+    /// The address of this task's slot.
+    pub fn slot(&self) -> usize {
+        self.arena.at(self.task)
+    }
+
+    /// Where the arena is mapped, and from what.
+    pub fn arena_source(&self) -> (usize, String) {
+        self.arena.source()
+    }
+
     /// Pages that must fault before the task runs.
     pub fn faults(&self) -> &[usize] {
         &self.faults

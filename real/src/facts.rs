@@ -214,7 +214,7 @@ fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
             {
                 return refuse("it signals a process by number");
             }
-            Sys::Execve => return refuse("it executes a file"),
+            Sys::Execve | Sys::Exec => return refuse("it executes a file"),
             Sys::Setuid | Sys::Setgid | Sys::Seteuid | Sys::Setgroups => {
                 return refuse("it changes its user");
             }

@@ -104,6 +104,7 @@ impl House {
         let home = match &given.bare_home {
             Some(home) => home.clone(),
             None => {
+                crate::exec::prepare();
                 enclose()?;
                 "/run".into()
             }

@@ -10,7 +10,7 @@
 //!
 //! Inside: `compile` turns statements into operations in shared memory (`arena`), `worker` is the
 //! code that performs them in each task, `decode` turns results into values, `quiet` knows when all
-//! sleep, `stage` is what lockstep and race have in common. Each mechanism's calls are in the file of its name: `pipe`, `fd`,
+//! sleep, `exec` goes on with a worker in a fresh image, `stage` is what lockstep and race have in common. Each mechanism's calls are in the file of its name: `pipe`, `fd`,
 //! `fifo`, `poll`, `signal`, `process`.
 //!
 //! What it cannot see: tasks that do nothing but compute (there are none in a scenario), and work
@@ -22,6 +22,7 @@ mod compile;
 mod decode;
 mod epoll;
 mod eventfd;
+mod exec;
 mod facts;
 mod fd;
 mod fifo;

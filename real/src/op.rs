@@ -13,10 +13,21 @@ pub(crate) enum Word {
     Cell(u32),
     /// The upper half of what a name holds.
     Upper(u32),
+    /// An address in the image of the worker, or its upper half.
+    Code(Code, bool),
     /// The id of a task.
     Tid(u16),
     /// The id of a task's process.
     Tgid(u16),
+}
+
+/// What lies where the image of the worker has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The handler that records.
+    Record,
+    /// Where handlers return to.
+    Restorer,
 }
 
 impl From<i64> for Word {
@@ -76,6 +87,8 @@ pub(crate) enum Do {
         sets: usize,
         raw: bool,
     },
+    /// Executes this program anew; on success it is the new image that goes on.
+    Exec,
     /// Starts the task of this slot: a process, or a thread of this one.
     Spawn { slot: usize, thread: bool },
     /// Ends the process, or the thread.

@@ -136,6 +136,8 @@ impl<'a> Stage<'a> {
             ops.push(op(libc::SYS_close_range, [3, u64::from(u32::MAX), 0]));
         }
         let at = build.put(&ops).map_err(failed)?;
+        let pages = build.faults().to_vec();
+        let faults = build.put(&pages).map_err(failed)?;
         for &page in build.faults() {
             if self.theatre.faults.insert(page) {
                 // SAFETY: a page of the slot that is kept for faulting.
@@ -152,6 +154,8 @@ impl<'a> Stage<'a> {
             (*slot).prelude = prelude as u32;
             (*slot).ops = at;
             (*slot).skew = 0;
+            (*slot).faults = faults;
+            (*slot).fault_count = pages.len();
             (*slot).gated = play.race && task.kind == TaskKind::Process;
             (*slot).gated_tasks = program.processes().count() as u32;
             (*slot).globals = std::ptr::from_ref(arena.globals()) as usize;
@@ -279,7 +283,13 @@ impl Op {
 fn wants_own_memory(sys: Sys) -> bool {
     matches!(
         sys,
-        Sys::Setuid | Sys::Setgid | Sys::Seteuid | Sys::Setgroups | Sys::Execve | Sys::ReopenOf
+        Sys::Setuid
+            | Sys::Setgid
+            | Sys::Seteuid
+            | Sys::Setgroups
+            | Sys::Execve
+            | Sys::Exec
+            | Sys::ReopenOf
     )
 }
 

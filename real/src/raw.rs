@@ -69,6 +69,26 @@ pub(crate) unsafe fn clone(
     result
 }
 
+/// Goes on with `main(argument)` on the stack that ends at `stack`, and never comes back.
+///
+/// # Safety
+/// `stack` must be the 16-byte aligned end of memory that nothing else uses.
+pub(crate) unsafe fn run_on(stack: usize, main: extern "C" fn(usize) -> !, argument: usize) -> ! {
+    // SAFETY: nothing of the old stack is used any more; `main` does not return.
+    unsafe {
+        asm!(
+            "mov rsp, {stack}",
+            "xor ebp, ebp",
+            "call {main}",
+            "ud2",
+            stack = in(reg) stack,
+            main = in(reg) main,
+            in("rdi") argument,
+            options(noreturn),
+        );
+    }
+}
+
 // Where a signal handler returns to. The kernel asks for it on x86-64 (`SA_RESTORER`).
 global_asm!(
     ".globl lockstep_real_restorer",

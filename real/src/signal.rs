@@ -2,9 +2,8 @@
 
 use crate::compile::{Call, Plan, Unsupported, word};
 use crate::decode::Decode;
-use crate::op::{Store, Word};
-use crate::raw::{KernelSigaction, SA_RESTORER, restorer};
-use crate::worker;
+use crate::op::{Code, Store, Word};
+use crate::raw::{KernelSigaction, SA_RESTORER};
 use scenario::{Bits, Signal, Sys, Value, constants};
 
 /// The size of a set of signals in the kernel.
@@ -14,22 +13,37 @@ pub(crate) const SET: Word = Word::Const(8);
 /// can tell.
 pub(crate) fn sigaction(c: &mut Call) -> Result<Plan, Unsupported> {
     let flags = c.known_number(2)? as u64 | SA_RESTORER;
-    let (handler, flags) = match c.known_number(1)? as u64 {
-        constants::record => (
-            worker::record as *const () as u64,
-            flags | libc::SA_SIGINFO as u64,
-        ),
-        other => (other, flags),
-    };
+    let handler = c.known_number(1)? as u64;
+    let records = handler == constants::record;
     let action = KernelSigaction {
         handler,
-        flags,
-        restorer: restorer(),
+        flags: if records {
+            flags | libc::SA_SIGINFO as u64
+        } else {
+            flags
+        },
+        restorer: 0,
         mask: set_bits(c, 3)?,
     };
     let action = c.build.put(&[action])?;
     let args = [c.word(0)?, Word::Const(action as u64), Word::Const(0), SET];
-    Ok(Plan::new(libc::SYS_rt_sigaction, args))
+    let mut plan = Plan::new(libc::SYS_rt_sigaction, args);
+    // Where the code lies the worker knows: it may have executed a program.
+    let mut address = |field: usize, code: Code| {
+        for (at, upper) in [(0, false), (4, true)] {
+            plan.stores.push(Store {
+                at: action + field + at,
+                word: Word::Code(code, upper),
+            });
+        }
+    };
+    if records {
+        let field = std::mem::offset_of!(KernelSigaction, handler);
+        address(field, Code::Record);
+    }
+    let field = std::mem::offset_of!(KernelSigaction, restorer);
+    address(field, Code::Restorer);
+    Ok(plan)
 }
 
 /// `sigaction(signal, NULL, &old)`.
@@ -42,7 +56,8 @@ pub(crate) fn sigaction_get(c: &mut Call) -> Result<Plan, Unsupported> {
 /// What a query tells. That handlers always get the information is the worker's own affair.
 pub(crate) fn action_value(action: &KernelSigaction) -> Value {
     let handler = match action.handler {
-        at if at == worker::record as *const () as u64 => constants::record,
+        // There is one handler, wherever it lies.
+        other if other > constants::SIG_IGN => constants::record,
         other => other,
     };
     let flags = action.flags & !SA_RESTORER & !(libc::SA_SIGINFO as u64);

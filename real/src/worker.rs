@@ -5,7 +5,7 @@
 //! panic: it may run in the conductor's address space, and in a thread without thread-local state.
 
 use crate::arena::{Entry, Globals, MAX_TASKS, Posted, SLOT, Slot, entry_of, stack_of};
-use crate::op::{Do, Op, Out, Source, Store, Word};
+use crate::op::{Code, Do, Op, Out, Source, Store, Word};
 use crate::raw;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
@@ -18,6 +18,23 @@ pub(crate) extern "C" fn main(at: usize) -> ! {
     if slot.gated {
         pass_gate(slot, globals);
     }
+    work(at, slot, globals)
+}
+
+/// The worker of the slot at this address, in a fresh image: the call that made it is done.
+pub(crate) extern "C" fn resume(at: usize) -> ! {
+    // SAFETY: the image was told this address by the worker that it is of.
+    let slot = unsafe { &*(at as *const Slot) };
+    let globals = globals(at, slot);
+    enlist(at, slot);
+    let done = slot.done.load(Relaxed);
+    post(at, globals, Posted::Returned, i64::from(done), 0, 0);
+    slot.done.store(done.wrapping_add(1), Release);
+    work(at, slot, globals)
+}
+
+/// Performs operations for ever.
+fn work(at: usize, slot: &Slot, globals: &Globals) -> ! {
     let mut skew = slot.skew;
     loop {
         let done = slot.done.load(Relaxed);
@@ -109,6 +126,13 @@ fn value(at: usize, globals: &Globals, word: Word) -> u64 {
         // SAFETY: the compiler checked the index.
         Word::Cell(v) => unsafe { globals.cells.get_unchecked(v as usize) }.load(Acquire) as u64,
         Word::Upper(v) => value(at, globals, Word::Cell(v)) >> 32,
+        Word::Code(code, upper) => {
+            let at = match code {
+                Code::Record => record as *const () as u64,
+                Code::Restorer => raw::restorer(),
+            };
+            if upper { at >> 32 } else { at }
+        }
         Word::Tid(t) => id(&slot_of(at, globals, t).tid),
         Word::Tgid(t) => id(&slot_of(at, globals, t).tgid),
     }
@@ -142,7 +166,7 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
     // that fault, which is for the kernel to find out.
     let call = |nr, args| unsafe { raw::syscall(nr, args) };
     let result = match op.how {
-        Do::Call => call(op.nr, args),
+        Do::Call | Do::Exec => call(op.nr, args),
         Do::Means(value) => match call(op.nr, args) {
             r if r < 0 => r,
             _ => value,

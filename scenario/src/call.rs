@@ -398,6 +398,7 @@ calls! {
     WaitidPid = waitid(which: Word P_PID, task: Task, options: Bits Wait) -> List, "waitid(2)", "`waitid` for one child.";
     WaitidGroup = waitid(which: Word P_PGID, group: Task, options: Bits Wait) -> List, "waitid(2)", "`waitid` for any child of a group; 0 is the caller's.";
     WaitidNumber = waitid_n(type: Int, id: Int, options: Int) -> List, "waitid(2)", "`waitid` by numbers; the id is to be nobody's.";
+    Exec = exec() -> Nothing, "execve(2)", "Executes a program: what that does to a process happens, and the new program is the rest of the task's.";
     Subreaper = prctl(option: Word PR_SET_CHILD_SUBREAPER, on: Int) -> Nothing, "PR_SET_CHILD_SUBREAPER(2const)", "Whether the caller becomes the parent of its descendants whose parent ends.";
 
     // System V message queues.

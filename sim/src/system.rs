@@ -70,6 +70,17 @@ impl System {
                 return Err(SetupError::Unmodelled { program, call, why });
             }
         }
+        let threaded = |task: &TaskId| crate::process::among_threads(program, *task);
+        if let Some(task) = program.task_ids().find(threaded) {
+            return Err(SetupError::Unmodelled {
+                program: program.name.clone(),
+                call: "exec()".into(),
+                why: format!(
+                    "the process of {} has several threads, whose ids change hands",
+                    program.task(task).name
+                ),
+            });
+        }
         let mut system = System {
             kernel: Kernel::new(config, program.tasks.len()),
             at: vec![0; program.tasks.len()],

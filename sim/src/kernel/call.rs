@@ -183,6 +183,7 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         }
         Waitpid | WaitpidGroup | Wait4 | Wait4Fault | WaitidAll | WaitidPid | WaitidGroup
         | WaitidNumber => process::begin_wait(k, task, call, cx),
+        Exec => process::exec(k, task, cx).into(),
         Subreaper => process::set_subreaper(k, task, call).into(),
         Fork | Thread => process::start(k, task, call, cx).into(),
         Exit => {

@@ -55,6 +55,8 @@ pub struct Process {
     pub report: Option<Report>,
     /// Its tasks that wait for children.
     pub child_waiters: WaitQueue,
+    /// It has executed a program since it was made.
+    pub executed: bool,
     /// It takes in descendants whose parent ends.
     pub subreaper: bool,
     /// It has ended and closed all it had open, and its parent is not told yet.
@@ -106,6 +108,7 @@ impl Process {
             forker: None,
             report: None,
             child_waiters: WaitQueue::default(),
+            executed: false,
             subreaper: false,
             leaving: false,
             reaped: false,
@@ -252,7 +255,7 @@ impl Kernel {
         process.forker = (task != TaskId::SETUP).then_some(task);
         process.report = None;
         process.child_waiters = WaitQueue::default();
-        (process.subreaper, process.continued) = (false, false);
+        (process.subreaper, process.continued, process.executed) = (false, false, false);
         if task != TaskId::SETUP {
             self.task_mut(task).children.push(child);
         }

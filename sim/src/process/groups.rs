@@ -85,6 +85,9 @@ fn set_group(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Re
         if k.process(of).session != session {
             return Err(Errno::EPERM);
         }
+        if k.process(of).executed {
+            return Err(Errno::EACCES);
+        }
     }
     if k.process(of).session == of {
         cx.cite(if of == caller { SIG_156 } else { SIG_155 });

@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `groups.rs` | process groups and sessions |
 //! | `wait.rs` | waiting for children |
+//! | `exec.rs` | what stays and what goes when a program is executed |
 //! | `family.rs` | what the end of a process means to its children, its group and its parent |
 
+mod exec;
 mod family;
 mod groups;
 mod wait;
 
+pub(crate) use exec::{among_threads, exec};
 pub(crate) use family::set_subreaper;
 pub(crate) use groups::call as group_call;
 pub use wait::WaitOp;
