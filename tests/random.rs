@@ -3,7 +3,8 @@
 //! `LOCKSTEP_CASES=100000 LOCKSTEP_SEED=7 cargo test --release --test random` runs a campaign; the
 //! command `lockstep random` does the same with a progress bar.
 
-use lockstep::{Scenario, harness, random};
+use lockstep::random::{ALL, Campaign};
+use lockstep::{Scenario, harness};
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
@@ -17,9 +18,10 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn the_model_explains_random_scenarios() {
     let (seed, cases) = (number("LOCKSTEP_SEED", 1), number("LOCKSTEP_CASES", 1500));
+    let campaign = Campaign::of_all(seed);
     let result = harness::with_machine(|machine| {
         for case in 0..cases {
-            if let Some(found) = random::try_case(seed, case, machine)? {
+            if let Some(found) = campaign.try_case(case, machine)? {
                 let scenario = Scenario::parse("random.ipc", found.text.clone())?;
                 let why = found.report.explain(&scenario.cases()[0]);
                 panic!(
@@ -40,17 +42,46 @@ fn the_model_explains_random_scenarios() {
 #[test]
 fn a_case_is_the_same_each_time() {
     for case in 0..50 {
-        assert_eq!(random::text(3, case), random::text(3, case));
-        assert_ne!(random::text(3, case), random::text(4, case));
+        let text = |seed| Campaign::of_all(seed).text(case);
+        assert_eq!(text(3), text(3));
+        assert_ne!(text(3), text(4));
+    }
+}
+
+fn assert_valid(campaign: &Campaign, cases: u64) {
+    for case in 0..cases {
+        let text = campaign.text(case);
+        if let Err(error) = Scenario::parse("random.ipc", text.clone()) {
+            panic!("case {case}: {error}\n{text}");
+        }
     }
 }
 
 #[test]
 fn random_scenarios_are_valid() {
-    for case in 0..500 {
-        let text = random::text(11, case);
-        if let Err(error) = Scenario::parse("random.ipc", text.clone()) {
-            panic!("case {case}: {error}\n{text}");
-        }
+    assert_valid(&Campaign::of_all(11), 500);
+    for mechanism in ALL {
+        let campaign = Campaign {
+            seed: 11,
+            mechanisms: vec![mechanism],
+        };
+        assert_valid(&campaign, 100);
+    }
+}
+
+#[test]
+fn a_mechanism_that_is_left_out_does_not_occur() {
+    let campaign = Campaign {
+        seed: 11,
+        mechanisms: ALL
+            .iter()
+            .copied()
+            .filter(|m| m.name == "posix_mq")
+            .collect(),
+    };
+    let text: String = (0..100).map(|case| campaign.text(case)).collect();
+    assert!(text.contains("mq_send("));
+    for call in ["pipe2(", "mkfifo(", "msgsnd(", "write("] {
+        assert!(!text.contains(call), "{call}");
     }
 }

@@ -318,6 +318,9 @@ pub struct RandomArgs {
     /// Print the scenario, do not run it
     #[arg(long)]
     pub text: bool,
+    /// Made of these mechanisms only: fd, pipe, fifo, posix_mq, sysv_msg
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = super::random::named)]
+    pub only: Vec<&'static lockstep::random::Mechanism>,
 }
 
 /// `lockstep race`.

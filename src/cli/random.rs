@@ -4,12 +4,25 @@ use super::args::RandomArgs;
 use super::out::Out;
 use super::progress::Progress;
 use super::{Done, Status, run};
-use lockstep::{Scenario, random};
+use lockstep::Scenario;
+use lockstep::random::{ALL, Campaign, Mechanism, mechanism};
 
 /// Runs it.
 pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
+    let campaign = Campaign {
+        seed: args.seed,
+        mechanisms: match args.only.is_empty() {
+            true => ALL.to_vec(),
+            // In the order of the list: what is meant is a set.
+            false => ALL
+                .iter()
+                .copied()
+                .filter(|m| args.only.iter().any(|o| o.name == m.name))
+                .collect(),
+        },
+    };
     if args.text {
-        out.text(random::text(args.seed, args.case.unwrap_or(0)))?;
+        out.text(campaign.text(args.case.unwrap_or(0)))?;
         return Ok(Status::Agree);
     }
     let mut machine = run::machine(&lockstep::real::Options::default())?;
@@ -20,8 +33,15 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
     let total = cases.end() - cases.start() + 1;
     let progress = Progress::new(usize::try_from(total).unwrap_or(usize::MAX));
     let mut differ = 0;
+    let only = match args.only.is_empty() {
+        true => String::new(),
+        false => {
+            let names: Vec<&str> = campaign.mechanisms.iter().map(|m| m.name).collect();
+            format!(" --only {}", names.join(","))
+        }
+    };
     for case in cases {
-        let found = random::try_case(args.seed, case, &mut machine)?;
+        let found = campaign.try_case(case, &mut machine)?;
         progress.done("", || match found {
             None => Ok(()),
             Some(found) => {
@@ -30,7 +50,7 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
                 let scenario = Scenario::parse(file, found.text.clone())?;
                 out.line(&found.text)?;
                 out.line(found.report.explain(&scenario.cases()[0]))?;
-                let again = format!("lockstep random --seed {} --case {case}", args.seed);
+                let again = format!("lockstep random --seed {} --case {case}{only}", args.seed);
                 out.line(format!("  replay    {again}\n"))?;
                 Ok::<(), super::Stop>(())
             }
@@ -38,7 +58,7 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
     }
     drop(progress);
     out.line(format!(
-        "{} random scenarios agree, {differ} differ (seed {})",
+        "{} random scenarios agree, {differ} differ (seed {}{only})",
         total - differ,
         args.seed
     ))?;
@@ -46,5 +66,13 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
         Status::Differ
     } else {
         Status::Agree
+    })
+}
+
+/// The mechanism that a word on the command line names.
+pub fn named(word: &str) -> Result<&'static Mechanism, String> {
+    mechanism(word).ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|m| m.name).collect();
+        format!("random scenarios have {}", names.join(", "))
     })
 }
