@@ -159,8 +159,11 @@ impl<'p> Oracle<'p> {
                     }
                 }
             }
-            let timed = |c: &Candidate| !c.system.due(self.program).is_empty();
-            if !explained.is_empty() || !self.candidates.iter().any(timed) {
+            // Also the time of the call itself, if it began to wait.
+            let before = self.candidates.iter().map(|c| &c.system);
+            let after = others.iter().map(|(result, _)| &result.system);
+            let timed = |s: &System| !s.due(self.program).is_empty();
+            if !explained.is_empty() || !before.chain(after).any(timed) {
                 break;
             }
         }

@@ -101,8 +101,6 @@ impl Written for Step {
                 format!("fcntl({from}, {word}, {n})")
             }),
             Step::Status(f, nonblocking, direct) => {
-                // Packets are of pipes alone.
-                let direct = direct && w.descriptor(f, |_| true).kind != "posix_mq";
                 let words = flags(&[(nonblocking, "O_NONBLOCK"), (direct, "O_DIRECT")]);
                 w.line(format!("fcntl({}, F_SETFL, {words})", w.fd(f)));
             }

@@ -40,6 +40,8 @@ pub(super) fn parts<T: Written + 'static>(
 /// A random scenario before it is written out.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What it is made of.
+    mechanisms: Vec<&'static Mechanism>,
     setup: Vec<Vec<Part>>,
     processes: Vec<Vec<Step>>,
     /// Orderings are sampled with this seed.
@@ -56,7 +58,7 @@ enum Step {
 
 /// The plans over these mechanisms, of up to three processes with up to six steps each, of which some
 /// fork a child.
-pub(super) fn plans(mechanisms: &[&Mechanism]) -> impl Strategy<Value = Plan> + use<> {
+pub(super) fn plans(mechanisms: &[&'static Mechanism]) -> impl Strategy<Value = Plan> + use<> {
     let setup: Vec<_> = mechanisms.iter().map(|m| (m.setup)()).collect();
     let calls = Union::new_weighted(mechanisms.iter().flat_map(|m| (m.steps)()).collect());
     let step = prop_oneof![
@@ -64,7 +66,9 @@ pub(super) fn plans(mechanisms: &[&Mechanism]) -> impl Strategy<Value = Plan> + 
         1 => vec(calls, 0..4).prop_map(Step::Fork),
     ];
     let processes = vec(vec(step, 1..7), 1..4);
-    (setup, processes, any::<u64>()).prop_map(|(setup, processes, seed)| Plan {
+    let mechanisms = mechanisms.to_vec();
+    (setup, processes, any::<u64>()).prop_map(move |(setup, processes, seed)| Plan {
+        mechanisms: mechanisms.clone(),
         setup,
         processes,
         seed,
@@ -75,6 +79,7 @@ impl Plan {
     /// The scenario's text.
     pub fn text(&self, name: &str) -> String {
         let mut w = Writer {
+            mechanisms: self.mechanisms.clone(),
             text: format!("test {name}\n\n"),
             names: 0,
             children: 0,
@@ -130,8 +135,8 @@ impl Handle {
             name: name.to_string(),
             kind,
             descriptor: true,
-            reads: mode % 3 != 1,
-            writes: mode % 3 != 0,
+            reads: access_mode(mode) != "O_WRONLY",
+            writes: access_mode(mode) != "O_RDONLY",
         }
     }
 
@@ -160,6 +165,7 @@ const FITTING: Pick = 7;
 
 /// Writes a plan out.
 pub(super) struct Writer {
+    mechanisms: Vec<&'static Mechanism>,
     text: String,
     names: usize,
     children: usize,
@@ -173,6 +179,11 @@ impl Writer {
     /// A line of the process that is written.
     pub fn line(&mut self, text: impl AsRef<str>) {
         let _ = writeln!(self.text, "{}{}", "  ".repeat(self.depth), text.as_ref());
+    }
+
+    /// Whether the scenario has that mechanism too.
+    pub fn mixes(&self, mechanism: &str) -> bool {
+        self.mechanisms.iter().any(|m| m.name == mechanism)
     }
 
     /// A name that is not taken yet.
@@ -269,8 +280,11 @@ pub(super) fn flags(words: &[(bool, &str)]) -> String {
     }
 }
 
+fn access_mode(mode: u8) -> &'static str {
+    ["O_RDONLY", "O_WRONLY", "O_RDWR"][usize::from(mode) % 3]
+}
+
 /// The access mode of that number, with `O_NONBLOCK` if asked for.
 pub(super) fn access(mode: u8, nonblocking: bool) -> String {
-    let mode = ["O_RDONLY", "O_WRONLY", "O_RDWR"][usize::from(mode) % 3];
-    flags(&[(true, mode), (nonblocking, "O_NONBLOCK")])
+    flags(&[(true, access_mode(mode)), (nonblocking, "O_NONBLOCK")])
 }

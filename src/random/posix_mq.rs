@@ -162,6 +162,9 @@ impl Written for Step {
                 w.line(format!("mq_setattr({}, {words})", any(w, q)));
             }
             Step::Notify(q, on) => {
+                // The status line, which `read` gives, names who is registered by a process id, and no
+                // rule fixes that.
+                let on = on && !w.mixes("fd");
                 let method = if on { "SIGEV_NONE" } else { "NULL" };
                 w.line(format!("mq_notify({}, {method})", any(w, q)));
             }

@@ -21,7 +21,13 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
         Ok((file, room, flags)) => match k.files.get(file).kind {
             FileKind::Pipe(_) => pipe::begin_read(k, task, file, room, flags, cx),
             FileKind::Regular(inode) => read_regular(k, file, inode, room, call).into(),
-            FileKind::Queue(queue) => posix_mq::read_status(k, file, queue, room, cx).into(),
+            FileKind::Queue(queue) => {
+                let at = match call.sys {
+                    Sys::Pread | Sys::Preadv2 => u64::try_from(call.int(2)).ok(),
+                    _ => None,
+                };
+                posix_mq::read_status(k, file, queue, room, at, cx).into()
+            }
             FileKind::Signals(_) => {
                 // What whole records look like has process ids in it: `read_signals` tells it.
                 signal::read_without_room(k, task, file, room, cx)

@@ -437,12 +437,13 @@ impl Kernel {
     }
 }
 
-/// `read` of the descriptor: the status line.
+/// `read` of the descriptor: the status line, from `at` or from the offset of the description.
 pub(crate) fn read_status(
     k: &mut Kernel,
     file: ObjId,
     queue: ObjId,
     room: Room,
+    at: Option<u64>,
     cx: &mut Cx,
 ) -> Outcome {
     cx.cite(MQ_036);
@@ -458,13 +459,15 @@ pub(crate) fn read_status(
         told.map_or(0, |r| r.process.0),
     );
     let line = Data::from(line.as_str());
-    let at = k.files.get(file).offset as usize;
+    let from = at.unwrap_or(k.files.get(file).offset) as usize;
     let count = usize::try_from(room.count).unwrap_or(usize::MAX);
-    let data = line.slice(at, at.saturating_add(count).min(line.len()));
+    let data = line.slice(from, from.saturating_add(count).min(line.len()));
     if room.outside || room.mapped < data.len() as u64 {
         return Err(Errno::EFAULT);
     }
-    k.files.get_mut(file).offset += data.len() as u64;
+    if at.is_none() {
+        k.files.get_mut(file).offset += data.len() as u64;
+    }
     if !data.is_empty() {
         cx.cite(MQ_105);
         k.inodes.get_mut(queue).touch_both([true, false]);
@@ -521,6 +524,39 @@ pub(crate) fn file_call(
             k.queues.get_mut(queue).shown_size = len;
             Ok(Value::ZERO)
         }
+        Sys::Fionread => {
+            cx.cite(MQ_114);
+            let left = k.queues.get(queue).shown_size - f.offset as i64;
+            Ok(Value::Int(i64::from(left as i32)))
+        }
+        Sys::FionreadFault => {
+            cx.cite(MQ_114);
+            Err(Errno::EFAULT)
+        }
+        Sys::Lseek => {
+            cx.cite(MQ_114);
+            seek(k, task, call, f, queue)
+        }
         _ => return None,
     })
+}
+
+/// `lseek`: the offset is that of the status line.
+fn seek(k: &mut Kernel, task: TaskId, call: &Invocation, f: &File, queue: ObjId) -> Outcome {
+    let size = k.queues.get(queue).shown_size;
+    let by = call.int(1);
+    let at = match call.bits(2) {
+        SEEK_SET => Some(by),
+        SEEK_CUR => by.checked_add(f.offset as i64),
+        SEEK_END => by.checked_add(size),
+        // SEEK_DATA, SEEK_HOLE: all is data, behind it is a hole.
+        3 | 4 if by >= size => return Err(Errno::ENXIO),
+        3 => Some(by),
+        4 => Some(size),
+        _ => None,
+    };
+    let at = at.filter(|at| *at >= 0).ok_or(Errno::EINVAL)?;
+    let file = k.file_of(task, call.int(0))?;
+    k.files.get_mut(file).offset = at as u64;
+    Ok(Value::Int(at))
 }
