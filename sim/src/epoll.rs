@@ -297,14 +297,14 @@ impl Kernel {
             cx.cite(READY_052);
         }
         self.epolls.get_mut(epoll).list(key);
-        self.tell_epoll(epoll, 0, cx);
+        self.tell_epoll(epoll, cx);
     }
 
-    /// Wakes who waits for an instance, and who watches it.
-    fn tell_epoll(&mut self, epoll: ObjId, events: u64, cx: &mut Cx) {
+    /// Wakes who waits for an instance, and who watches it: an instance can only become readable,
+    /// whatever happened below.
+    fn tell_epoll(&mut self, epoll: ObjId, cx: &mut Cx) {
         self.wake_queue(|k| &mut k.epolls.get_mut(epoll).waiters, true, 0, cx);
-        let key = EPOLLIN | events;
-        self.wake_queue(|k| &mut k.epolls.get_mut(epoll).pollers, true, key, cx);
+        self.wake_queue(|k| &mut k.epolls.get_mut(epoll).pollers, true, EPOLLIN, cx);
     }
 
     /// The callback: something woke the queue that an entry stands in. Tells whether that counts as
@@ -339,7 +339,7 @@ impl Kernel {
         }
         let sleeps = !self.epolls.get(epoll).waiters.waiters().is_empty();
         self.epolls.get_mut(epoll).list(key);
-        self.tell_epoll(epoll, told, cx);
+        self.tell_epoll(epoll, cx);
         if entry.events & EPOLLEXCLUSIVE == 0 {
             return true;
         }

@@ -2,9 +2,10 @@
 
 use crate::clause::*;
 use crate::kernel::{
-    Cx, File, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue,
+    Cx, File, FileKind, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue,
 };
-use scenario::{Errno, Sys, TaskId, Value, constants::*};
+use crate::pipe::{Buffer, Room};
+use scenario::{Data, Errno, Sys, TaskId, Value, constants::*};
 
 /// The greatest value of a counter.
 pub const MOST: u64 = u64::MAX - 1;
@@ -27,7 +28,22 @@ pub struct EventOp {
     event: ObjId,
     /// What a write adds; none: a read.
     adds: Option<u64>,
+    shown: Shown,
 }
+
+/// What the caller gets of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Shown {
+    /// The number; of a write 0.
+    Number,
+    /// Its eight bytes; of a write their count.
+    Bytes,
+    /// Its bytes did not fit: the memory faults.
+    Fault,
+}
+
+/// The size of a counter, in bytes.
+const SIZE: u64 = 8;
 
 /// `eventfd`.
 ///
@@ -75,12 +91,75 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         Sys::EventfdWrite => Some(call.int(1) as u64),
         _ => None,
     };
+    start(k, task, (file, event), adds, Shown::Number, cx)
+}
+
+/// `read` and its kin, of a counter.
+pub(crate) fn begin_read(
+    k: &mut Kernel,
+    task: TaskId,
+    at: (ObjId, ObjId),
+    room: Room,
+    cx: &mut Cx,
+) -> Progress {
+    cx.cite(READY_076);
+    if room.outside {
+        return Progress::Done(Errno::EFAULT.into());
+    }
+    if room.count < SIZE {
+        return Progress::Done(Errno::EINVAL.into());
+    }
+    let shown = match room.mapped >= SIZE {
+        true => Shown::Bytes,
+        false => Shown::Fault,
+    };
+    start(k, task, at, None, shown, cx)
+}
+
+/// `write` of a counter.
+pub(crate) fn begin_write(
+    k: &mut Kernel,
+    task: TaskId,
+    at: (ObjId, ObjId),
+    source: &Buffer,
+    cx: &mut Cx,
+) -> Progress {
+    cx.cite(READY_076);
+    if source.outside {
+        return Progress::Done(Errno::EFAULT.into());
+    }
+    // A read may have more room than it needs; a write is of exactly a counter.
+    if source.count != SIZE {
+        return Progress::Done(Errno::EINVAL.into());
+    }
+    let bytes = source.valid.slice(0, SIZE as usize).to_vec();
+    let Ok(bytes) = <[u8; SIZE as usize]>::try_from(bytes) else {
+        return Progress::Done(Errno::EFAULT.into());
+    };
+    let adds = Some(u64::from_le_bytes(bytes));
+    start(k, task, at, adds, Shown::Bytes, cx)
+}
+
+fn start(
+    k: &mut Kernel,
+    task: TaskId,
+    (file, event): (ObjId, ObjId),
+    adds: Option<u64>,
+    shown: Shown,
+    cx: &mut Cx,
+) -> Progress {
     if adds == Some(u64::MAX) {
         cx.cite(READY_072);
         return Progress::Done(Errno::EINVAL.into());
     }
     k.hold(file);
-    EventOp { file, event, adds }.advance(k, task, cx)
+    let op = EventOp {
+        file,
+        event,
+        adds,
+        shown,
+    };
+    op.advance(k, task, cx)
 }
 
 impl EventOp {
@@ -104,8 +183,14 @@ impl EventOp {
         };
         let progress = if let Some(value) = done {
             k.wake_queue(|k| &mut k.events.get_mut(self.event).queue, true, key, cx);
-            // A value above the greatest positive one is shown as what its bits are.
-            Progress::Done(Value::Int(value as i64))
+            Progress::Done(match (self.shown, self.adds) {
+                // A value above the greatest positive one is shown as what its bits are.
+                (Shown::Number, _) => Value::Int(value as i64),
+                (Shown::Bytes, None) => Value::Data(Data::from_bytes(&value.to_le_bytes())),
+                (Shown::Bytes, Some(_)) => Value::Int(SIZE as i64),
+                // What was taken is lost.
+                (Shown::Fault, _) => Errno::EFAULT.into(),
+            })
         } else if k.files.get(self.file).nonblocking() {
             cx.cite(READY_073);
             Progress::Done(Errno::EAGAIN.into())
@@ -113,8 +198,8 @@ impl EventOp {
             Progress::Restart(Restart::UnlessHandler)
         } else {
             cx.cite(READY_073);
-            let queue = &mut k.events.get_mut(self.event).queue;
-            queue.join(task, How::Together);
+            cx.cite(READY_075);
+            k.events.get_mut(self.event).queue.join_last(task);
             return Progress::Sleep(Op::Event(self));
         };
         self.abandon(k, task, cx);

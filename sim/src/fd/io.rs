@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::clause::*;
 use crate::kernel::{Cx, File, FileKind, Invocation, Kernel, ObjId, Progress};
 use crate::pipe::{self, Buffer, Room};
-use crate::{posix_mq, signal};
+use crate::{eventfd, posix_mq, signal};
 use scenario::{Data, Errno, Sys, TaskId, Value, constants::*};
 
 /// The most buffers that `readv` and `writev` take (PIPE-043, PIPE-060).
@@ -31,6 +31,11 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
             FileKind::Signals(_) => {
                 // What whole records look like has process ids in it: `read_signals` tells it.
                 signal::read_without_room(k, task, file, room, cx)
+            }
+            FileKind::Event(event) => eventfd::begin_read(k, task, (file, event), room, cx),
+            FileKind::Epoll(_) => {
+                cx.cite(READY_077);
+                Progress::Done(Errno::EINVAL.into())
             }
             _ => Progress::Done(Value::Data(Data::empty())),
         },
@@ -167,6 +172,11 @@ pub(crate) fn begin_write(
             }
             FileKind::Queue(_) => {
                 cx.cite(MQ_036);
+                Progress::Done(Errno::EINVAL.into())
+            }
+            FileKind::Event(event) => eventfd::begin_write(k, task, (file, event), &source, cx),
+            FileKind::Epoll(_) => {
+                cx.cite(READY_077);
                 Progress::Done(Errno::EINVAL.into())
             }
             _ => Progress::Done(Value::Int(source.count as i64)),

@@ -74,6 +74,15 @@ impl WaitQueue {
         self.0.insert(0, Waiter { who, how });
     }
 
+    /// A task that is woken with all others joins the queue behind them, and behind those that want
+    /// to be woken alone: whoever of those is woken first keeps the wake-up from it.
+    pub(crate) fn join_last(&mut self, task: TaskId) {
+        if !self.contains(task) {
+            let (who, how) = (Who::Task(task), How::Together);
+            self.0.push(Waiter { who, how });
+        }
+    }
+
     /// A task leaves the queue.
     pub fn leave(&mut self, task: TaskId) {
         self.withdraw(Who::Task(task));
