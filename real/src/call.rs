@@ -138,6 +138,7 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::Sigpending => signal::sigpending(c),
         Sys::Kill => fd::registers(c, libc::SYS_kill),
         Sys::Tgkill => signal::tgkill(c),
+        Sys::Segfault => signal::segfault(c),
         Sys::Raise => signal::raise(c),
         Sys::Sigqueue | Sys::SigqueueThread | Sys::SigqueueCode => signal::sigqueue(c),
         Sys::Sigsuspend => signal::sigsuspend(c),

@@ -370,6 +370,7 @@ fn si_code(signal: Signal, code: u32) -> u64 {
         Signal::SIGSYS,
     ];
     match code {
+        1 if signal == Signal::SIGSEGV => constants::SEGV_MAPERR,
         1..=6 if !OWN.contains(&signal) => constants::POLL_IN - 1 + u64::from(code),
         code => u64::from(code),
     }

@@ -91,6 +91,8 @@ pub(crate) enum Do {
     Exec,
     /// Starts the task of this slot: a process, or a thread of this one.
     Spawn { slot: usize, thread: bool },
+    /// Reads memory that is not mapped.
+    Fault,
     /// Ends the process, or the thread.
     Exit { thread: bool },
 }

@@ -104,6 +104,40 @@ unsafe extern "C" {
     fn lockstep_real_restorer();
 }
 
+// Reads the null page, which is never mapped. The access is an instruction of its own, so that a
+// handler can have the task go on behind it.
+global_asm!(
+    ".globl lockstep_real_fault",
+    ".hidden lockstep_real_fault",
+    ".globl lockstep_real_fault_end",
+    ".hidden lockstep_real_fault_end",
+    ".type lockstep_real_fault,@function",
+    "lockstep_real_fault:",
+    "mov al, byte ptr [0]",
+    "lockstep_real_fault_end:",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn lockstep_real_fault();
+    fn lockstep_real_fault_end();
+}
+
+/// Reads memory that is not mapped.
+///
+/// # Safety
+/// The signal that comes of it must be one that the task can take.
+pub(crate) unsafe fn fault() {
+    // SAFETY: it touches nothing but the null page and a register that calls may change.
+    unsafe { lockstep_real_fault() }
+}
+
+/// Where a task goes on that was at this address, if it is that of the access of [`fault`].
+pub(crate) fn after_fault(at: i64) -> Option<i64> {
+    (at == lockstep_real_fault as *const () as i64)
+        .then_some(lockstep_real_fault_end as *const () as i64)
+}
+
 /// The address of the code that ends a signal handler.
 pub(crate) fn restorer() -> u64 {
     lockstep_real_restorer as *const () as u64

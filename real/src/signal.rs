@@ -2,7 +2,7 @@
 
 use crate::compile::{Call, Plan, Unsupported, word};
 use crate::decode::Decode;
-use crate::op::{Code, Store, Word};
+use crate::op::{Code, Do, Store, Word};
 use crate::raw::{KernelSigaction, SA_RESTORER};
 use scenario::{Bits, Signal, Sys, Value, constants};
 
@@ -121,6 +121,11 @@ pub(crate) fn sigprocmask_get(c: &mut Call) -> Result<Plan, Unsupported> {
 pub(crate) fn sigprocmask_fault(c: &mut Call) -> Result<Plan, Unsupported> {
     let args = [c.word(0)?, set(c, 1)?, c.bytes(2)?.0, SET];
     Ok(Plan::new(libc::SYS_rt_sigprocmask, args))
+}
+
+/// `segfault()`: no system call, but an access that the processor refuses.
+pub(crate) fn segfault(_: &mut Call) -> Result<Plan, Unsupported> {
+    Ok(Plan::new(0, []).how(Do::Fault))
 }
 
 /// `sigpending()`: the signals that are pending and blocked.

@@ -209,6 +209,11 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             let count = if raw { args[0] } else { most };
             call(op.nr, [count, args[1], args[2], args[3], args[4], args[5]])
         }
+        Do::Fault => {
+            // SAFETY: a signal comes of it, which ends the process or is handled by `record`.
+            unsafe { raw::fault() };
+            0
+        }
         Do::Spawn { slot, thread } => spawn(globals, slot, thread),
         Do::Exit { thread } => {
             post(
@@ -390,13 +395,20 @@ pub(crate) unsafe fn sender_of(signal: i32, info: *const libc::siginfo_t) -> i32
 
 /// The handler `record`: posts the signal in the ring of the task that it runs in, which it finds
 /// from its stack. It runs between any two instructions of the worker.
-pub(crate) extern "C" fn record(signal: i32, info: *const libc::siginfo_t, _context: usize) {
+pub(crate) extern "C" fn record(signal: i32, info: *const libc::siginfo_t, context: *mut libc::ucontext_t) {
     let here = 0u8;
     let at = std::ptr::from_ref(std::hint::black_box(&here)) as usize & !(SLOT - 1);
     // SAFETY: stacks of workers lie in their slots, which are aligned; the kernel filled `info`.
     unsafe {
         let slot = &*(at as *const Slot);
         let code = (*info).si_code;
+        let at_instruction = &mut (*context).uc_mcontext.gregs[libc::REG_RIP as usize];
+        if let Some(next) = raw::after_fault(*at_instruction)
+            && signal == libc::SIGSEGV
+            && code > 0
+        {
+            *at_instruction = next;
+        }
         let value = value_of(signal, info);
         let sender = sender_of(signal, info);
         post(

@@ -363,6 +363,7 @@ calls! {
     Sigpending = sigpending() -> List, "sigpending(2)", "The pending signals that are blocked.";
     Kill = kill(task: Task, signal: Signal) -> Nothing, "kill(2)", "Sends a signal to a process.";
     Tgkill = tgkill(task: Task, signal: Signal) -> Nothing, "tgkill(2)", "Sends a signal to a thread.";
+    Segfault = segfault() -> Nothing, "signal(7)", "Reads memory that is not mapped; a handler that returns goes on behind the access.";
     Raise = raise(signal: Signal) -> Nothing, "raise(3)", "Sends a signal to the thread itself.";
     Sigqueue = sigqueue(task: Task, signal: Signal, value: Int) -> Nothing, "sigqueue(3)", "Sends a signal with a value to a process.";
     SigqueueThread = tgsigqueue(task: Task, signal: Signal, value: Int) -> Nothing, "rt_sigqueueinfo(2)", "Sends a signal with a value to a thread.";

@@ -164,7 +164,7 @@ bits! {
     /// `signalfd` flags.
     Signalfd { SFD_NONBLOCK = 0o4000, SFD_CLOEXEC = 0o2000000 }
     /// `si_code`.
-    SiCode { SI_USER = 0, CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_TIMER = 0xffff_fffe, SI_MESGQ = 0xffff_fffd, SI_ASYNCIO = 0xffff_fffc, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002 }
+    SiCode { SI_USER = 0, CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_TIMER = 0xffff_fffe, SI_MESGQ = 0xffff_fffd, SI_ASYNCIO = 0xffff_fffc, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002, SEGV_MAPERR = 0x2_0001 }
 }
 
 impl Bits {

@@ -44,6 +44,8 @@ pub(crate) fn descriptor_call(
                 k.process_mut(task).fd_limit = call.int(1).max(0) as usize;
             } else if call.bits(0) == RLIMIT_MSGQUEUE {
                 k.process_mut(task).queue_limit = call.int(1) as u64;
+            } else if call.bits(0) == RLIMIT_SIGPENDING {
+                k.process_mut(task).signal_limit = call.int(1) as u64;
             } else if call.bits(0) == RLIMIT_FSIZE {
                 cx.cite(PIPE_029);
             }

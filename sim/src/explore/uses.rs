@@ -4,6 +4,7 @@ use super::footprint::Set;
 use crate::System;
 use crate::pipe::{DEFAULT_SLOTS, PAGE, USER_SLOTS};
 use crate::posix_mq::{CHARGE_LIMIT, MESSAGES, QUEUES, Queue, SIZE};
+use scenario::constants::RLIMIT_SIGPENDING;
 use scenario::{Arg, Gives, Kind, Program, Signal, Stmt, Sys, Value, VarId};
 
 /// What calls name in the program's text.
@@ -158,6 +159,7 @@ pub(super) fn are_tied(program: &Program, start: &System) -> bool {
         || !stmts().all(is_known)
         || stmts().map(slots).sum::<usize>() > USER_SLOTS
         || may_exhaust_queues(program)
+        || stmts().any(limits_signals)
 }
 
 /// Whether a user's message queues may come to a limit that is one for all of them.
@@ -179,6 +181,15 @@ fn may_exhaust_queues(program: &Program) -> bool {
     opens().count() > QUEUES
         || opens().map(charge).fold(0, u64::saturating_add) > CHARGE_LIMIT
         || opens().count() > 0 && stmts().any(|s| s.sys == Sys::Setrlimit)
+}
+
+/// Whether a call limits the signals that may wait, which are counted over all processes of a user.
+fn limits_signals(stmt: &Stmt) -> bool {
+    stmt.sys == Sys::Setrlimit
+        && match stmt.args.first() {
+            Some(Arg::Value(v)) => v.number() == Some(RLIMIT_SIGPENDING as i64),
+            _ => true,
+        }
 }
 
 /// Whether a call may write to a pipe.

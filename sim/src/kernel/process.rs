@@ -83,6 +83,10 @@ pub struct Process {
     pub dispositions: Dispositions,
     /// Signals sent to the process.
     pub pending: Vec<Handled>,
+    /// How many records of signals its user may have when it takes one more (soft `RLIMIT_SIGPENDING`).
+    pub signal_limit: u64,
+    /// It has ended, and so many records of its signals still count.
+    pub records_left: u64,
     /// Its interval timer, if it runs.
     pub timer: Option<Timer>,
     /// Its tasks that wait for signals at a `signalfd`.
@@ -122,6 +126,8 @@ impl Process {
             cwd: root,
             dispositions: Dispositions::default(),
             pending: Vec::new(),
+            signal_limit: crate::signal::PENDING_LIMIT,
+            records_left: 0,
             timer: None,
             signal_readers: WaitQueue::default(),
             exiting: None,
@@ -323,7 +329,7 @@ impl Kernel {
             }
         }
         self.process_mut(leader).ended = Some(end);
-        self.process_mut(leader).pending.clear();
+        self.leave_records(leader);
         self.process_mut(leader).timer = None;
         if self.process_of(leader).fds.iter().flatten().count() > 0 {
             cx.cite(FD_022);

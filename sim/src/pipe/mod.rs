@@ -121,7 +121,7 @@ impl Kernel {
             Value::Bits(Bits::SiCode, SI_USER),
             Value::Task(self.task(task).process),
         );
-        self.send_to_task(task, info);
+        self.send_to_task(task, info, cx);
     }
 
     /// Whether a handler is about to run; else what disturbs the task is a stop, or its end.

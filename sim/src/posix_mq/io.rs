@@ -419,7 +419,7 @@ impl Kernel {
                     Value::Bits(scenario::Bits::SiCode, SI_MESGQ),
                     Value::Task(self.task(sender).process),
                 );
-                self.send_to_process(told.process, info);
+                self.send_to_process(told.process, info, cx);
             }
         } else if q.registration.is_some() {
             cx.cite(MQ_078);

@@ -161,7 +161,7 @@ impl Kernel {
         for signal in [Signal::SIGHUP, Signal::SIGCONT] {
             for member in &members {
                 let code = Value::Bits(Bits::SiCode, SI_KERNEL);
-                self.send_to_process(*member, Handled::new(signal, code, Value::ZERO));
+                self.send_to_process(*member, Handled::new(signal, code, Value::ZERO), cx);
             }
         }
     }

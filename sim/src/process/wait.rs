@@ -12,6 +12,7 @@
 
 use crate::clause::*;
 use crate::kernel::{Cx, How, Invocation, Kernel, Op, Progress, Report, Restart};
+use crate::signal;
 use scenario::{Bits, End, Errno, Fault, Signal, Sys, TaskId, Value, constants::*};
 
 /// Whom a call waits for.
@@ -296,6 +297,9 @@ impl WaitOp {
         let keeps = self.options & WNOWAIT != 0;
         let (code, status, word) = match (process.ended, process.report) {
             (Some(End::Killed(signal)), _) if k.is_zombie(child) => {
+                if signal::dumps(signal) {
+                    cx.cite(SIG_005);
+                }
                 (CLD_KILLED, i64::from(signal.0), i64::from(signal.0))
             }
             (Some(end), _) if k.is_zombie(child) => {

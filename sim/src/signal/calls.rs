@@ -36,6 +36,7 @@ pub(crate) fn call(
             let set = k.task(task).mask;
             Ok(Value::List(set.signals().map(Value::Signal).collect()))
         }
+        Sys::Segfault => Ok(fault(k, task, cx)),
         Sys::Sigpending => Ok(sigpending(k, task, cx)),
         Sys::Kill | Sys::Killpg | Sys::Tgkill | Sys::Raise => kill::send(k, task, call, cx),
         Sys::Sigqueue | Sys::SigqueueThread | Sys::SigqueueCode => kill::queue(k, task, call, cx),
@@ -43,24 +44,35 @@ pub(crate) fn call(
     }
 }
 
+/// The greatest number of a signal.
+const GREATEST: u8 = 64;
+
 /// An argument that is a signal's number, 0 among them.
 pub(super) fn number(call: &Invocation, at: usize) -> Result<Signal, Errno> {
     u8::try_from(call.int(at))
         .ok()
-        .filter(|n| *n <= 64)
+        .filter(|n| *n <= GREATEST)
         .map(Signal)
         .ok_or(Errno::EINVAL)
 }
 
 fn sigaction(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<Value, Errno> {
-    let signal = number(call, 0).inspect_err(|_| cx.cite(SIG_009))?;
+    let signal = number(call, 0).inspect_err(|_| {
+        cx.cite(SIG_001);
+        cx.cite(SIG_009);
+    })?;
     if signal.0 == 0 {
+        cx.cite(SIG_001);
         cx.cite(SIG_009);
         return Err(Errno::EINVAL);
     }
     if matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
         cx.cite(SIG_008);
         return Err(Errno::EINVAL);
+    }
+    if matches!(signal.0, 32 | 33 | GREATEST) {
+        // The C library keeps two for itself, the kernel none.
+        cx.cite(SIG_001);
     }
     let mask = SigSet::of_list(call.list(3));
     if mask != mask.mortal() {
@@ -169,6 +181,24 @@ fn sigprocmask(
     Ok(Value::ZERO)
 }
 
+/// A fault of the task's own, which it cannot put off: if the signal is blocked or ignored the
+/// process dies of it.
+fn fault(k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Value {
+    let signal = Signal::SIGSEGV;
+    let mask = k.task(task).mask;
+    let ignored = k.process_of(task).dispositions.get(signal).handler == SIG_IGN;
+    if mask.contains(signal) || ignored {
+        cx.cite(SIG_040);
+        k.process_mut(task)
+            .dispositions
+            .set(signal, Disposition::default());
+        k.change_mask(task, SigSet(mask.0 & !SigSet::default().with(signal).0));
+    }
+    let code = Value::Bits(Bits::SiCode, SEGV_MAPERR);
+    k.send_to_task(task, Handled::new(signal, code, Value::ZERO), cx);
+    Value::ZERO
+}
+
 fn sigpending(k: &Kernel, task: TaskId, cx: &mut Cx) -> Value {
     cx.cite(SIG_029);
     let t = k.task(task);
@@ -218,7 +248,7 @@ pub(super) fn cite_before(k: &Kernel, target: TaskId, signal: Signal, cx: &mut C
 /// Cites what became of a signal.
 pub(super) fn cite_after(k: &Kernel, target: TaskId, signal: Signal, sent: Sent, cx: &mut Cx) {
     let sleeping = matches!(k.task(target).state, State::Sleeping { .. });
-    let mut undisturbed = || {
+    let undisturbed = |cx: &mut Cx| {
         cx.cite(SIG_204);
         match &k.task(target).state {
             State::Sleeping {
@@ -234,19 +264,32 @@ pub(super) fn cite_after(k: &Kernel, target: TaskId, signal: Signal, sent: Sent,
     match sent {
         Sent::Late => cx.cite(SIG_060),
         Sent::Merged => cx.cite(SIG_030),
+        // The limit is cited where it decides.
+        Sent::Lost | Sent::Refused => {}
         Sent::Dropped => {
+            if stop_key(signal) {
+                cx.cite(SIG_111);
+            }
             if sleeping {
-                undisturbed();
+                undisturbed(cx);
             }
             cx.cite(SIG_015);
         }
         Sent::Pending => {
+            if blocked && stop_key(signal) {
+                cx.cite(SIG_111);
+            }
             if blocked && sleeping {
-                undisturbed();
+                undisturbed(cx);
             }
             cite_waiting(k, target, signal, cx);
         }
     }
+}
+
+/// Whether it is a signal that stops and can be caught, ignored and blocked.
+pub(super) fn stop_key(signal: Signal) -> bool {
+    Usual::of(signal) == Usual::Stop && signal != Signal::SIGSTOP
 }
 
 /// Cites how a signal waits that was not dropped.
@@ -265,6 +308,13 @@ fn cite_waiting(k: &Kernel, target: TaskId, signal: Signal, cx: &mut Cx) {
     }
     if has(&k.task(target).pending) && has(&k.process(leader).pending) {
         cx.cite(SIG_031);
+    }
+    let waits = |t: &TaskId| k.task(*t).awaited.contains(signal);
+    if threads.iter().filter(|t| waits(t)).count() > 1 {
+        cx.cite(SIG_082);
+    }
+    if threads.iter().any(waits) && !waits(&leader) && !k.task(leader).mask.contains(signal) {
+        cx.cite(SIG_081);
     }
     if threads.len() > 1 {
         cx.cite(SIG_079);

@@ -9,7 +9,8 @@
 //! taken     frame SIGUSR1 │ frame SIGUSR2 on top │ stopped … continued │ body SIGUSR2, body SIGUSR1
 //! ```
 
-use super::{ChildCode, Disposition, SigSet, Usual};
+use super::calls::stop_key;
+use super::{ChildCode, Disposition, PENDING_LIMIT, SigSet, Usual};
 use crate::clause::*;
 use crate::kernel::{Cx, Effect, Kernel, Report, Restart, Seen, State, Then};
 use crate::{posix_mq, process};
@@ -65,6 +66,9 @@ impl Kernel {
                 .min_by_key(|(at, h)| (!fault(h.signal), h.signal, *at))
                 .map(|(at, _)| at)
         };
+        if self.process_of(task).signal_limit != PENDING_LIMIT {
+            cx.cite(SIG_048);
+        }
         let private = next(&self.task(task).pending);
         let shared = next(&self.process_of(task).pending);
         if private.is_none() && shared.is_none() {
@@ -105,7 +109,8 @@ impl Kernel {
     /// On the way back to its own code, a task takes its signals; then it goes on with `then`.
     pub(crate) fn deliver(&mut self, task: TaskId, mut then: Then, cx: &mut Cx) {
         let leader = self.task(task).process;
-        if self.process(leader).continued {
+        let continued = self.process(leader).continued;
+        if continued {
             self.process_mut(leader).continued = false;
             let status = i64::from(Signal::SIGCONT.0);
             self.tell_parent(leader, ChildCode::Continued, status, cx);
@@ -131,6 +136,9 @@ impl Kernel {
                 match self.action_of(leader, signal) {
                     Action::Nothing => {
                         cx.cite(SIG_016);
+                        if stop_key(signal) {
+                            cx.cite(SIG_111);
+                        }
                         if task != leader && self.task(leader).mask.contains(signal) {
                             cx.cite(SIG_205);
                         }
@@ -145,6 +153,12 @@ impl Kernel {
                     Action::Stop => self.stop_all(leader, signal, cx),
                     Action::Handle(disposition) => {
                         let flags = disposition.flags;
+                        if stop_key(signal) {
+                            cx.cite(SIG_111);
+                        }
+                        if continued && signal != Signal::SIGCONT {
+                            cx.cite(SIG_121);
+                        }
                         if let Then::Restart(call, kind) = &then {
                             if decided {
                                 cx.cite(SIG_109);
@@ -215,10 +229,16 @@ impl Kernel {
         let mask = self.task(task).mask;
         if !self.task(task).frames.is_empty() {
             cx.cite(SIG_035);
+            // Each is a frame on the stack, and nothing else of the task knows of it.
+            cx.cite(SIG_201);
+        }
+        if flags & SA_SIGINFO != 0 {
+            cx.cite(SIG_199);
         }
         // After a call that blocked other signals for its time, the mask before it comes back.
         let before = self.task_mut(task).saved_mask.take();
-        if before.is_some() {
+        let before_call = before.is_some();
+        if before_call {
             cx.cite(SIG_085);
         }
         let before = before.unwrap_or(mask);
@@ -231,6 +251,9 @@ impl Kernel {
             if self.has_deliverable(task) {
                 cx.cite(SIG_036);
             }
+        }
+        if before_call && self.has_deliverable(task) {
+            cx.cite(SIG_086);
         }
         if flags & SA_NODEFER == 0 {
             cx.cite(SIG_018);

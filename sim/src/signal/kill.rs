@@ -1,6 +1,7 @@
 //! Sending by a call: whom `kill` and its kin mean, and whether the caller may.
 
 use super::Usual;
+use super::send::Sent;
 use super::calls::{cite_after, cite_before, number};
 use crate::clause::*;
 use crate::kernel::{Cx, Invocation, Kernel, State};
@@ -40,7 +41,7 @@ pub(super) fn send(
     }
     let code = Value::Bits(Bits::SiCode, if alone { SI_TKILL } else { SI_USER });
     let info = Handled::new(signal, code, Value::Task(k.task(task).process));
-    generate(k, target, info, alone, cx);
+    generate(k, target, info, alone, cx)?;
     Ok(Value::ZERO)
 }
 
@@ -136,7 +137,7 @@ pub(super) fn queue(
         value: queued.then_some(i64::from(value as i32)),
         ..Handled::new(signal, Value::Bits(Bits::SiCode, code), sender)
     };
-    generate(k, target, info, alone, cx);
+    generate(k, target, info, alone, cx)?;
     Ok(Value::ZERO)
 }
 
@@ -174,7 +175,7 @@ fn send_to_group(
             Handled::new(signal, code, sender.clone()),
             false,
             cx,
-        );
+        )?;
     }
     Ok(Value::ZERO)
 }
@@ -197,19 +198,26 @@ fn may_signal(k: &Kernel, from: TaskId, to: TaskId, signal: Signal, cx: &mut Cx)
 }
 
 /// A signal that may be sent is sent.
-fn generate(k: &mut Kernel, target: TaskId, info: Handled, alone: bool, cx: &mut Cx) {
+fn generate(k: &mut Kernel, target: TaskId, info: Handled, alone: bool, cx: &mut Cx) -> Result<(), Errno> {
     let signal = info.signal;
     if k.task(target).process == TaskId::SETUP && k.has_retired_setup() {
         // It blocks what can be blocked, and has nothing to stop in.
         if signal == Signal::SIGKILL && k.process(TaskId::SETUP).ended.is_none() {
             k.end_process(TaskId::SETUP, End::Killed(signal), cx);
         }
-        return;
+        return Ok(());
     }
     cite_before(k, target, signal, cx);
     let sent = match alone {
-        true => k.send_to_task(target, info),
-        false => k.send_to_process(target, info),
+        true => k.send_to_task(target, info, cx),
+        false => k.send_to_process(target, info, cx),
     };
     cite_after(k, target, signal, sent, cx);
+    if signal == Signal::SIGKILL && sent == Sent::Pending {
+        cx.cite(SIG_039);
+    }
+    match sent {
+        Sent::Refused => Err(Errno::EAGAIN),
+        _ => Ok(()),
+    }
 }

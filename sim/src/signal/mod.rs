@@ -17,6 +17,7 @@
 //! | `deliver.rs` | delivery: the order, handlers, restart, stop, death |
 //! | `calls.rs` | `sigaction`, `sigprocmask`, `sigpending` |
 //! | `kill.rs` | `kill`, `killpg`, `tgkill`: whom they mean, and who may |
+//! | `limit.rs` | `RLIMIT_SIGPENDING` |
 //! | `owner.rs` | `O_ASYNC`: signals to the owners of descriptions |
 //! | `wait.rs` | `sigsuspend`, `pause`, `sigtimedwait` |
 //! | `fd.rs` | `signalfd` |
@@ -27,6 +28,7 @@ mod calls;
 mod deliver;
 mod fd;
 mod kill;
+mod limit;
 mod owner;
 mod reach;
 mod send;
@@ -40,6 +42,7 @@ pub use deliver::Frame;
 pub use fd::{FdReadOp, SignalFd};
 pub(crate) use fd::{begin_read, open as open_fd, read_without_room, readable as fd_readable};
 pub(crate) use reach::may_hang_up;
+pub use limit::PENDING_LIMIT;
 pub use reach::reachable;
 pub(crate) use send::ChildCode;
 pub use timer::Timer;
@@ -49,6 +52,10 @@ pub(crate) use wait::begin as begin_wait;
 
 use crate::kernel::Kernel;
 use scenario::{Signal, TaskId, Value, constants::*};
+
+/// The first signal that the kernel queues: from here on they are real-time signals, of which the C
+/// library keeps two for itself.
+const QUEUES_FROM: u8 = 32;
 
 /// A set of signals; bit `n - 1` stands for signal `n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -167,6 +174,11 @@ impl Usual {
             _ => Usual::Terminate,
         }
     }
+}
+
+/// Whether a process that the signal ends leaves a core, if there is room for one.
+pub(crate) fn dumps(signal: Signal) -> bool {
+    Usual::of(signal) == Usual::Core
 }
 
 impl Kernel {

@@ -40,7 +40,7 @@ impl Kernel {
             };
             let signal = chosen.unwrap_or(Signal::SIGIO);
             let info = Handled::new(signal, Value::Bits(Bits::SiCode, code), Value::ZERO);
-            if self.send_to_process(owner, info) == Sent::Merged {
+            if self.send_to_process(owner, info, cx) == Sent::Merged {
                 cx.cite(SIG_030);
             }
         }

@@ -3,7 +3,8 @@
 //! A signal for a process waits in one place for all its threads, and whichever of them looks first
 //! takes it; but only one is *told* of it, so that the calls of the others are not disturbed.
 
-use super::{SigSet, Usual};
+use super::limit::{self, Fit};
+use super::{QUEUES_FROM, SigSet, Usual};
 use crate::clause::*;
 use crate::kernel::{Cx, Kernel, Op, Report, State};
 use scenario::{Bits, Handled, Signal, TaskId, Value, constants::*};
@@ -17,6 +18,10 @@ pub(crate) enum Sent {
     Pending,
     /// It waits already, and this one is lost.
     Merged,
+    /// There is no room for one more of that number.
+    Lost,
+    /// There is no room, and the sender is told so.
+    Refused,
     /// The process it was for has ended.
     Late,
 }
@@ -45,22 +50,22 @@ impl Kernel {
     }
 
     /// Sends a signal to one task.
-    pub(crate) fn send_to_task(&mut self, task: TaskId, info: Handled) -> Sent {
+    pub(crate) fn send_to_task(&mut self, task: TaskId, info: Handled, cx: &mut Cx) -> Sent {
         match self.is_alive(task) {
-            true => self.send(task, info, true),
+            true => self.send(task, info, true, cx),
             false => Sent::Late,
         }
     }
 
     /// Sends a signal to the process of a task: the task that was named is the first to be told.
-    pub(crate) fn send_to_process(&mut self, named: TaskId, info: Handled) -> Sent {
+    pub(crate) fn send_to_process(&mut self, named: TaskId, info: Handled, cx: &mut Cx) -> Sent {
         match self.process_of(named).ended {
-            None => self.send(named, info, false),
+            None => self.send(named, info, false, cx),
             Some(_) => Sent::Late,
         }
     }
 
-    fn send(&mut self, task: TaskId, info: Handled, private: bool) -> Sent {
+    fn send(&mut self, task: TaskId, info: Handled, private: bool, cx: &mut Cx) -> Sent {
         let leader = self.task(task).process;
         if leader == TaskId::SETUP && self.has_retired_setup() {
             return Sent::Dropped;
@@ -81,14 +86,25 @@ impl Kernel {
         if !blocked && self.process(leader).dispositions.ignore(signal) {
             return Sent::Dropped;
         }
-        let list = if private {
-            &mut self.task_mut(task).pending
-        } else {
-            &mut self.process_mut(leader).pending
+        let list = match private {
+            true => &self.task(task).pending,
+            false => &self.process(leader).pending,
         };
-        if !signal.is_realtime() && list.iter().any(|h| h.signal == signal) {
+        if signal.0 < QUEUES_FROM && list.iter().any(|h| h.signal == signal) {
             return Sent::Merged;
         }
+        let info = match self.fit(task, &info, list, cx) {
+            Fit::Whole => info,
+            Fit::Bare => limit::bare(signal),
+            Fit::Lost => return Sent::Lost,
+            Fit::Refused => return Sent::Refused,
+        };
+        let list = match private {
+            true => &mut self.task_mut(task).pending,
+            false => &mut self.process_mut(leader).pending,
+        };
+        // One without a record is no more than the number, which a record says as well.
+        list.retain(|h| *h != limit::bare(signal));
         list.push(info);
         // Readers of signalfds look, whatever is blocked.
         if !self.process(leader).signal_readers.waiters().is_empty() {
@@ -207,7 +223,7 @@ impl Kernel {
             };
             // Its own thread is the first to be told.
             let named = self.process(leader).forker.unwrap_or(parent);
-            if self.send_to_process(named, info) == Sent::Merged {
+            if self.send_to_process(named, info, cx) == Sent::Merged {
                 cx.cite(SIG_123);
             }
         }

@@ -1,7 +1,7 @@
 //! The interval timer of a process: `alarm` and `setitimer(ITIMER_REAL)` are one and the same.
 
 use crate::clause::*;
-use crate::kernel::{Cx, Invocation, Kernel};
+use crate::kernel::{Cx, Invocation, Kernel, State};
 use scenario::{Bits, Errno, Handled, Signal, Sys, TaskId, Value, constants::*};
 
 /// A running timer. Times are in nanoseconds.
@@ -93,12 +93,17 @@ impl Kernel {
             cx.cite(SIG_212);
         }
         cx.cite(SIG_052);
+        let threads = self.threads_of(leader);
+        let is_stopped = |t: &TaskId| matches!(self.task(*t).state, State::Stopped { .. });
+        if threads.iter().any(is_stopped) {
+            cx.cite(SIG_213);
+        }
         let info = Handled::new(
             Signal::SIGALRM,
             Value::Bits(Bits::SiCode, SI_KERNEL),
             Value::ZERO,
         );
-        if self.send_to_process(leader, info) == super::send::Sent::Merged {
+        if self.send_to_process(leader, info, cx) == super::send::Sent::Merged {
             cx.cite(SIG_197);
         }
     }
