@@ -395,7 +395,11 @@ pub(crate) unsafe fn sender_of(signal: i32, info: *const libc::siginfo_t) -> i32
 
 /// The handler `record`: posts the signal in the ring of the task that it runs in, which it finds
 /// from its stack. It runs between any two instructions of the worker.
-pub(crate) extern "C" fn record(signal: i32, info: *const libc::siginfo_t, context: *mut libc::ucontext_t) {
+pub(crate) extern "C" fn record(
+    signal: i32,
+    info: *const libc::siginfo_t,
+    context: *mut libc::ucontext_t,
+) {
     let here = 0u8;
     let at = std::ptr::from_ref(std::hint::black_box(&here)) as usize & !(SLOT - 1);
     // SAFETY: stacks of workers lie in their slots, which are aligned; the kernel filled `info`.

@@ -288,7 +288,8 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         cx.cite(READY_033);
         k.set_temporary_mask(task, SigSet::of_list(call.list(2)).mortal());
     }
-    let sleeps = limit != Some(0);
+    // Its time may have ended while it was stopped: then it looks once more and is over.
+    let sleeps = limit != Some(0) && !k.timed_out(task);
     if let Some(nanoseconds @ 1..) = limit
         && k.task(task).deadline.is_none()
         && !k.timed_out(task)

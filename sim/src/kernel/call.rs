@@ -215,7 +215,9 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
 
         Sigaction | SigactionGet | SigactionFault | SigactionSize | Sigprocmask
         | SigprocmaskGet | SigprocmaskFault | Sigpending | Kill | Killpg | Tgkill | Raise
-        | Segfault | Sigqueue | SigqueueThread | SigqueueCode => signal::call(k, task, call, cx).into(),
+        | Segfault | Sigqueue | SigqueueThread | SigqueueCode => {
+            signal::call(k, task, call, cx).into()
+        }
         Sigsuspend | SigsuspendFault | Pause | Sigwaitinfo | Sigtimedwait | SigtimedwaitAt
         | SigwaitFault => signal::begin_wait(k, task, call, cx),
         Alarm | Setitimer | SetitimerRaw | Getitimer => {

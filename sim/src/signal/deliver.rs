@@ -316,6 +316,9 @@ impl Kernel {
         cx.cite(FD_023);
         if let Then::Restart(call, kind) = &then {
             cite_stopped(call.sys, *kind, cx);
+            if call.sys == Sys::Poll && self.task(task).deadline.is_some() {
+                cx.cite(SIG_108);
+            }
         }
         if !self.task(task).frames.is_empty() {
             cx.cite(SIG_202);

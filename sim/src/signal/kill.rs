@@ -1,8 +1,8 @@
 //! Sending by a call: whom `kill` and its kin mean, and whether the caller may.
 
 use super::Usual;
-use super::send::Sent;
 use super::calls::{cite_after, cite_before, number};
+use super::send::Sent;
 use crate::clause::*;
 use crate::kernel::{Cx, Invocation, Kernel, State};
 use scenario::{Bits, End, Errno, Handled, Signal, Sys, TaskId, Value, constants::*};
@@ -198,7 +198,13 @@ fn may_signal(k: &Kernel, from: TaskId, to: TaskId, signal: Signal, cx: &mut Cx)
 }
 
 /// A signal that may be sent is sent.
-fn generate(k: &mut Kernel, target: TaskId, info: Handled, alone: bool, cx: &mut Cx) -> Result<(), Errno> {
+fn generate(
+    k: &mut Kernel,
+    target: TaskId,
+    info: Handled,
+    alone: bool,
+    cx: &mut Cx,
+) -> Result<(), Errno> {
     let signal = info.signal;
     if k.task(target).process == TaskId::SETUP && k.has_retired_setup() {
         // It blocks what can be blocked, and has nothing to stop in.

@@ -64,7 +64,9 @@ impl Kernel {
     /// its zombies have left.
     fn records_of(&self, uid: u32) -> u64 {
         let of_user = |t: TaskId| self.task(t).credentials.uid == uid;
-        let tasks = (0..self.tasks.len() as u16).map(TaskId).filter(|t| of_user(*t));
+        let tasks = (0..self.tasks.len() as u16)
+            .map(TaskId)
+            .filter(|t| of_user(*t));
         tasks
             .map(|t| {
                 let own = records(&self.task(t).pending);
