@@ -168,8 +168,10 @@ fn detach(keep: [i32; 2]) {
         if null > 2 {
             libc::close(null);
         }
+        // Not by `signal`, which would leave flags and a mask that a query shows.
+        let usual: libc::sigaction = std::mem::zeroed();
         for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+            libc::sigaction(signal, &usual, std::ptr::null_mut());
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);

@@ -318,7 +318,8 @@ pub struct RandomArgs {
     /// Print the scenario, do not run it
     #[arg(long)]
     pub text: bool,
-    /// Made of these mechanisms only: fd, pipe, fifo, posix_mq, sysv_msg
+    /// Made of these mechanisms only: fd, pipe, fifo, posix_mq, sysv_msg, signal, ready,
+    /// process
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = super::random::named)]
     pub only: Vec<&'static lockstep::random::Mechanism>,
 }

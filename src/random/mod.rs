@@ -13,6 +13,9 @@ mod fifo;
 mod pipe;
 mod plan;
 mod posix_mq;
+mod process;
+mod ready;
+mod signal;
 mod sysv_msg;
 
 pub use plan::{Mechanism, Plan};
@@ -29,6 +32,9 @@ pub const ALL: &[&Mechanism] = &[
     &fifo::MECHANISM,
     &posix_mq::MECHANISM,
     &sysv_msg::MECHANISM,
+    &signal::MECHANISM,
+    &ready::MECHANISM,
+    &process::MECHANISM,
 ];
 
 /// The mechanism of that name, if there is one.

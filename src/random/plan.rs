@@ -86,6 +86,7 @@ impl Plan {
             depth: 1,
             letter: 's',
             handles: Vec::new(),
+            processes: self.processes.len(),
         };
         if self.setup.iter().any(|parts| !parts.is_empty()) {
             w.text.push_str("setup\n");
@@ -173,6 +174,8 @@ pub(super) struct Writer {
     letter: char,
     /// What the process that is written has at hand.
     handles: Vec<Handle>,
+    /// How many processes there are.
+    processes: usize,
 }
 
 impl Writer {
@@ -236,6 +239,29 @@ impl Writer {
             0 => "99".to_string(),
             len => ids[usize::from(n) % len].name.clone(),
         }
+    }
+
+    /// A descriptor of that mechanism; 99 if there is none. For calls that say nothing of others.
+    pub fn descriptor_of(&self, n: Pick, kind: &str) -> String {
+        let own: Vec<&Handle> = self.handles.iter().filter(|h| h.kind == kind).collect();
+        match own.len() {
+            0 => "99".to_string(),
+            len => own[usize::from(n) % len].name.clone(),
+        }
+    }
+
+    /// One of the processes.
+    pub fn task(&self, n: Pick) -> String {
+        letter('a', usize::from(n) % self.processes.max(1)).to_string()
+    }
+
+    /// A child that makes one call.
+    pub fn child(&mut self, call: &str) {
+        self.children += 1;
+        self.line(format!("fork c{}", self.children));
+        self.depth += 1;
+        self.line(call);
+        self.depth -= 1;
     }
 
     /// Any descriptor.
