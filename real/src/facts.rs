@@ -206,11 +206,12 @@ fn harmless(program: &Program, facts: &Facts) -> Result<(), Skip> {
     for stmt in program.tasks.iter().flat_map(|t| &t.body) {
         match stmt.sys {
             // 0 is the caller's group, which is the run's.
-            Sys::Kill | Sys::Killpg | Sys::Tgkill | Sys::SetOwn
-                if !matches!(
-                    stmt.args.get(usize::from(stmt.sys == Sys::SetOwn)),
+            sys if crate::signal::sent_to(sys).is_some_and(|at| {
+                !matches!(
+                    stmt.args.get(at),
                     Some(Arg::Value(Value::Task(_) | Value::Int(0)))
-                ) =>
+                )
+            }) =>
             {
                 return refuse("it signals a process by number");
             }

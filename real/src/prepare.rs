@@ -296,9 +296,11 @@ fn wants_own_memory(sys: Sys) -> bool {
 /// Whether a call may stop a task: it sends a signal that stops, or one that is not known.
 fn may_stop(sys: Sys, args: &[Arg]) -> bool {
     let at = match sys {
-        Sys::Kill | Sys::Killpg | Sys::Tgkill | Sys::SetSig | Sys::MqNotifySignal => 1,
         Sys::MqNotifyNumber => 2,
-        _ => return false,
+        sys => match crate::signal::sent_by(sys) {
+            Some(at) => at,
+            None => return false,
+        },
     };
     let stops = [
         Signal::SIGSTOP,
@@ -314,17 +316,17 @@ fn may_stop(sys: Sys, args: &[Arg]) -> bool {
 
 /// Whether a call makes it possible that a task other than its own handles a signal or is killed.
 fn may_signal(sys: Sys) -> bool {
-    matches!(
-        sys,
-        Sys::Kill
-            | Sys::Killpg
-            | Sys::Tgkill
-            | Sys::Sigaction
-            | Sys::SetOwn
-            | Sys::Thread
-            | Sys::MqNotifySignal
-            | Sys::MqNotifyNumber
-    )
+    crate::signal::sent_by(sys).is_some()
+        || matches!(
+            sys,
+            Sys::Sigaction
+                | Sys::SetOwn
+                | Sys::Thread
+                | Sys::MqNotifyNumber
+                | Sys::Alarm
+                | Sys::Setitimer
+                | Sys::SetitimerRaw
+        )
 }
 
 /// Whether a path leads out of the private directory.

@@ -4,10 +4,30 @@ use crate::compile::{Call, Plan, Unsupported, word};
 use crate::decode::Decode;
 use crate::op::{Code, Do, Store, Word};
 use crate::raw::{KernelSigaction, SA_RESTORER};
-use scenario::{Bits, Signal, Sys, Value, constants};
+use scenario::{Bits, Kind, Signal, Sys, Value, constants};
 
 /// The size of a set of signals in the kernel.
 pub(crate) const SET: Word = Word::Const(8);
+
+/// Which argument of a call is a signal that it sends, or has sent later.
+pub(crate) fn sent_by(sys: Sys) -> Option<usize> {
+    let kinds = sys.spec().params.iter().map(|p| p.kind);
+    let mut kinds = kinds.filter(|k| !matches!(k, Kind::Word(_)));
+    match sys {
+        Sys::Sigaction | Sys::SigactionGet | Sys::SigactionFault | Sys::SigactionSize => None,
+        _ => kinds.position(|k| k == Kind::Signal),
+    }
+}
+
+/// Which argument of such a call, or of one that sets whom the kernel will tell, is the task.
+pub(crate) fn sent_to(sys: Sys) -> Option<usize> {
+    let kinds = sys.spec().params.iter().map(|p| p.kind);
+    let mut kinds = kinds.filter(|k| !matches!(k, Kind::Word(_)));
+    match sent_by(sys).is_some() || sys == Sys::SetOwn {
+        true => kinds.position(|k| k == Kind::Task),
+        false => None,
+    }
+}
 
 /// `sigaction(signal, handler, flags)`. Handlers always get the signal's information; no scenario
 /// can tell.

@@ -269,14 +269,32 @@ impl Writer {
         self.descriptor(n, |_| true).name
     }
 
-    /// Mostly a descriptor that reads.
+    /// Mostly a descriptor that reads; none that reads only by a call of its own.
     pub fn reader(&self, n: Pick) -> String {
-        self.descriptor(n, |h| h.reads).name
+        self.plain(n, |h| h.reads)
     }
 
-    /// Mostly a descriptor that writes.
+    fn plain(&self, n: Pick, fits: impl Fn(&Handle) -> bool) -> String {
+        let all = || {
+            self.handles
+                .iter()
+                .filter(|h| h.descriptor && (h.reads || h.writes))
+        };
+        let fitting: Vec<&Handle> = all().filter(|h| n > FITTING || fits(h)).collect();
+        let among = if fitting.is_empty() {
+            all().collect()
+        } else {
+            fitting
+        };
+        match among.len() {
+            0 => "99".to_string(),
+            len => among[usize::from(n) % len].name.clone(),
+        }
+    }
+
+    /// Mostly a descriptor that writes; none that writes only by a call of its own.
     pub fn writer(&self, n: Pick) -> String {
-        self.descriptor(n, |h| h.writes).name
+        self.plain(n, |h| h.writes)
     }
 
     fn fork(&mut self, child: &[Part]) {

@@ -28,6 +28,10 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
                 };
                 posix_mq::read_status(k, file, queue, room, at, cx).into()
             }
+            // It cannot be read at all; a counter by `eventfd_read`.
+            FileKind::Epoll(_) => Progress::Done(Errno::EINVAL.into()),
+            FileKind::Event(_) if room.count < 8 => Progress::Done(Errno::EINVAL.into()),
+            FileKind::Event(_) => Progress::Done(Errno::ENOSYS.into()),
             FileKind::Signals(_) => {
                 // What whole records look like has process ids in it: `read_signals` tells it.
                 signal::read_without_room(k, task, file, room, cx)
@@ -166,6 +170,9 @@ pub(crate) fn begin_write(
                 let n = write_regular(k, file, inode, &source.valid, at);
                 Progress::Done(Value::Int(n as i64))
             }
+            FileKind::Epoll(_) => Progress::Done(Errno::EINVAL.into()),
+            FileKind::Event(_) if source.count < 8 => Progress::Done(Errno::EINVAL.into()),
+            FileKind::Event(_) => Progress::Done(Errno::ENOSYS.into()),
             FileKind::Signals(_) => {
                 cx.cite(SIG_098);
                 Progress::Done(Errno::EINVAL.into())
