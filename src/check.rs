@@ -3,7 +3,7 @@
 use crate::judge::{Broken, judge};
 use crate::{Case, Error, Machine};
 use real::{Run, RunError};
-use scenario::{Clause, Outcome, TaskId};
+use scenario::{Clause, Errno, Outcome, Program, TaskId, Value, What};
 use sim::kernel::{Config, Flavor};
 use sim::{Cover, Divergence, ExploreOptions, Explored, Oracle, OrderingLimits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +94,8 @@ pub struct Report {
     pub raced_outside: Vec<Outcome>,
     /// The clauses that explain what the kernel did.
     pub kernel_clauses: BTreeSet<Clause>,
+    /// A call was made that the model has no rule for: nothing more can be said.
+    pub no_rule: bool,
 }
 
 impl Report {
@@ -113,6 +115,7 @@ impl Report {
             raced: BTreeMap::new(),
             raced_outside: Vec::new(),
             kernel_clauses: BTreeSet::new(),
+            no_rule: false,
         }
     }
 
@@ -186,25 +189,29 @@ pub fn check(
             Err(skip) => report.reason = Some(skip.to_string()),
             Ok(()) => {
                 orderings(case, machine, options, &mut report)?;
-                race(
-                    case,
-                    machine,
-                    options,
-                    complete.then_some(&outcomes),
-                    &mut report,
-                );
+                if !report.no_rule {
+                    race(
+                        case,
+                        machine,
+                        options,
+                        complete.then_some(&outcomes),
+                        &mut report,
+                    );
+                }
             }
         }
         if report.orderings == 0 && report.failed_runs.is_empty() {
             report.verdict = Verdict::Skip;
         }
     }
-    let differs = !report.broken.is_empty()
+    let differs = !report.broken.is_empty() && !report.no_rule
         || !report.differs.is_empty()
         || !report.failed_runs.is_empty()
         || !report.raced_outside.is_empty();
     if differs {
         report.verdict = Verdict::Differ;
+    } else if report.no_rule {
+        report.verdict = Verdict::Skip;
     }
     Ok(report)
 }
@@ -223,10 +230,30 @@ pub fn check_orderings(
     orderings(case, machine, options, &mut report)?;
     if !report.differs.is_empty() || !report.failed_runs.is_empty() {
         report.verdict = Verdict::Differ;
-    } else if report.orderings == 0 {
+    } else if report.orderings == 0 || report.no_rule {
         report.verdict = Verdict::Skip;
     }
     Ok(report)
+}
+
+/// The call that the model has no rule for, if that is why it does not explain a run. It answers such
+/// a call with ENOSYS, which no call of the table does.
+fn without_rule(program: &Program, divergences: &[Divergence]) -> Option<String> {
+    let no_rule = |what: &What| match what {
+        What::Return(index, Value::Error(Errno::ENOSYS)) => Some(*index),
+        _ => None,
+    };
+    divergences.iter().find_map(|d| {
+        d.allowed.iter().find_map(|allowed| {
+            allowed.events.iter().find_map(|(task, whats)| {
+                let index = whats.iter().find_map(no_rule)?;
+                let call = &program.stmt(*task, index).text;
+                Some(format!(
+                    "the model has no rule for `{call}` on such a descriptor"
+                ))
+            })
+        })
+    })
 }
 
 fn orderings(
@@ -261,6 +288,11 @@ fn orderings(
             Err(other) => return Err(other),
             Ok(compared) => {
                 report.orderings += 1;
+                if let Some(why) = without_rule(program, &compared.divergences) {
+                    report.reason = Some(why);
+                    report.no_rule = true;
+                    return Ok(());
+                }
                 report.kernel_clauses.extend(&compared.clauses);
                 report.kernel_outcomes.insert(compared.run.outcome(program));
                 if !compared.divergences.is_empty() {

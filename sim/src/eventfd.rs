@@ -85,7 +85,7 @@ pub(crate) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
     };
     let FileKind::Event(event) = k.files.get(file).kind else {
         // What other kinds of descriptor do with eight bytes is not told by this call.
-        return Progress::Done(Errno::EINVAL.into());
+        return Progress::Done(Errno::ENOSYS.into());
     };
     let adds = match call.sys {
         Sys::EventfdWrite => Some(call.int(1) as u64),

@@ -262,8 +262,38 @@ pub(crate) fn file_call(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mu
             _ if f.kind == FileKind::Regular(inode) => regular_file_call(k, call, file, inode),
             _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::EINVAL)),
         },
+        FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => match call.sys {
+            // They have a place that nothing moves.
+            Sys::Lseek => Ok(Value::ZERO),
+            Sys::Fstat => Ok(anonymous_status()),
+            // An epoll instance has requests of its own, and knows no others.
+            Sys::Fionread
+            | Sys::FionreadFault
+            | Sys::Figetbsz
+            | Sys::IoctlUnknown
+            | Sys::Isatty
+                if matches!(f.kind, FileKind::Epoll(_)) =>
+            {
+                Err(Errno::EINVAL)
+            }
+            Sys::Fionread | Sys::FionreadFault | Sys::Figetbsz => Err(Errno::ENOTTY),
+            _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::ENOSYS)),
+        },
         _ => common_call(k, task, call, file, &f, cx).unwrap_or(Err(Errno::ENOTTY)),
     }
+}
+
+/// What `stat` reports of the one inode that all descriptors share which are open on none of their own.
+fn anonymous_status() -> Value {
+    Value::List(vec![
+        Value::Bits(Bits::FileType, 0),
+        Value::Bits(Bits::Mode, 0o600),
+        Value::Int(1),
+        Value::Int(0),
+        Value::Int(0),
+        Value::Int(0),
+        Value::Symbol(Class::Inode, u32::MAX),
+    ])
 }
 
 /// The calls that act on every descriptor alike.

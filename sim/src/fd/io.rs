@@ -28,10 +28,6 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
                 };
                 posix_mq::read_status(k, file, queue, room, at, cx).into()
             }
-            // It cannot be read at all; a counter by `eventfd_read`.
-            FileKind::Epoll(_) => Progress::Done(Errno::EINVAL.into()),
-            FileKind::Event(_) if room.count < 8 => Progress::Done(Errno::EINVAL.into()),
-            FileKind::Event(_) => Progress::Done(Errno::ENOSYS.into()),
             FileKind::Signals(_) => {
                 // What whole records look like has process ids in it: `read_signals` tells it.
                 signal::read_without_room(k, task, file, room, cx)
@@ -53,7 +49,7 @@ fn read_request(
     cx: &mut Cx,
 ) -> Result<(ObjId, Room, u64), Errno> {
     let file = k.file_of(task, call.int(0))?;
-    if let (Sys::Pread | Sys::Preadv2, FileKind::Pipe(_)) = (call.sys, k.files.get(file).kind) {
+    if matches!(call.sys, Sys::Pread | Sys::Preadv2) && has_no_place(k.files.get(file).kind) {
         if call.int(2) != -1 || call.sys == Sys::Pread {
             cx.cite(PIPE_022);
             if call.int(2) < 0 {
@@ -88,6 +84,14 @@ fn read_request(
         }
         _ => Ok((file, Room::of(call.args.get(1)), 0)),
     }
+}
+
+/// Whether bytes of it have no place that a call could name.
+fn has_no_place(kind: FileKind) -> bool {
+    matches!(
+        kind,
+        FileKind::Pipe(_) | FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_)
+    )
 }
 
 /// Whether the description is open for what the call does.
@@ -170,9 +174,6 @@ pub(crate) fn begin_write(
                 let n = write_regular(k, file, inode, &source.valid, at);
                 Progress::Done(Value::Int(n as i64))
             }
-            FileKind::Epoll(_) => Progress::Done(Errno::EINVAL.into()),
-            FileKind::Event(_) if source.count < 8 => Progress::Done(Errno::EINVAL.into()),
-            FileKind::Event(_) => Progress::Done(Errno::ENOSYS.into()),
             FileKind::Signals(_) => {
                 cx.cite(SIG_098);
                 Progress::Done(Errno::EINVAL.into())
@@ -221,7 +222,7 @@ fn write_request(
     cx: &mut Cx,
 ) -> Result<(ObjId, Buffer, u64), Errno> {
     let file = k.file_of(task, call.int(0))?;
-    if let (Sys::Pwrite | Sys::Pwritev2, FileKind::Pipe(_)) = (call.sys, k.files.get(file).kind) {
+    if matches!(call.sys, Sys::Pwrite | Sys::Pwritev2) && has_no_place(k.files.get(file).kind) {
         cx.cite(PIPE_022);
         if call.int(2) != -1 || call.sys == Sys::Pwrite {
             return Err(if call.int(2) < 0 {

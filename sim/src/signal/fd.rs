@@ -72,7 +72,7 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
         Err(e) => return Progress::Done(e.into()),
     };
     let FileKind::Signals(_) = k.files.get(file).kind else {
-        return Progress::Done(Errno::EINVAL.into());
+        return Progress::Done(Errno::ENOSYS.into());
     };
     cx.cite(SIG_095);
     let Ok(count @ 1..) = usize::try_from(call.int(1)) else {
