@@ -3,6 +3,7 @@
 use crate::compile::{Call, Plan, Unsupported};
 use crate::{
     epoll, eventfd, exec, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysv_msg,
+    terminal,
 };
 use scenario::{Bits, Sys};
 
@@ -166,6 +167,24 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         }
         Sys::Exec => exec::exec(c),
         Sys::Subreaper => process::subreaper(c),
+
+        Sys::Openpt => terminal::openpt(c),
+        Sys::OpenSlave => terminal::open_slave(c),
+        Sys::OpenTty => terminal::open_tty(c),
+        Sys::Tcgetattr => terminal::get_attributes(c),
+        Sys::Tcsetattr => terminal::set_attributes(c),
+        Sys::Tcflush => terminal::ioctl(c, libc::TCFLSH, libc::TCIFLUSH),
+        Sys::Tcdrain => terminal::ioctl(c, libc::TCSBRK, 1),
+        Sys::Tcflow => terminal::ioctl(c, libc::TCXONC, libc::TCOON),
+        Sys::Tcsendbreak => terminal::ioctl(c, libc::TCSBRK, 0),
+        Sys::Tcgetpgrp => terminal::task_of(c, libc::TIOCGPGRP),
+        Sys::Tcsetpgrp => fd::ioctl_on(c, libc::TIOCSPGRP),
+        Sys::Tcgetsid => terminal::task_of(c, libc::TIOCGSID),
+        Sys::Tiocsctty => terminal::ioctl(c, libc::TIOCSCTTY, 0),
+        Sys::Tiocnotty => terminal::ioctl(c, libc::TIOCNOTTY, 0),
+        Sys::Tiocsig => terminal::signal(c),
+        Sys::Tcgetwinsize => terminal::get_size(c),
+        Sys::Tcsetwinsize => terminal::set_size(c),
 
         Sys::MsgGet => fd::registers(c, libc::SYS_msgget),
         Sys::MsgSend => sysv_msg::send(c),

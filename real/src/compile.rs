@@ -437,7 +437,7 @@ fn collect(
                     bytes_of[v.index()] = pieces.first().map(|p| p.at);
                     Source::Result
                 }
-                Decode::IntAt(at) => Source::I32(*at),
+                Decode::IntAt(at) | Decode::TaskAt(at) => Source::I32(*at),
                 Decode::LongAt(at) => Source::I64(*at),
                 Decode::Owner(at) => Source::I32(*at + 4),
                 Decode::StatBlock(at) => {

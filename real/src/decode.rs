@@ -55,6 +55,12 @@ pub(crate) enum Decode {
     QueueAttributes(usize),
     /// A task's id.
     Task,
+    /// A task's id that lies there.
+    TaskAt(usize),
+    /// `struct termios`, as the kernel has it.
+    Terminal(usize),
+    /// `struct winsize`.
+    WindowSize(usize),
     /// A child, and its status word that lies there: how it changed.
     Status(usize),
     /// The same, with the word as it is.
@@ -176,6 +182,12 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
                 Value::List(list)
             }
             Decode::Task => world.task(result as i32),
+            Decode::TaskAt(at) => world.task(*(*at as *const i32)),
+            Decode::Terminal(at) => crate::terminal::settings(*(*at as *const [u32; 4])),
+            Decode::WindowSize(at) => {
+                let size = *(*at as *const [u16; 2]);
+                Value::List(size.map(|n| Value::Int(i64::from(n))).to_vec())
+            }
             Decode::Status(_) | Decode::StatusWord(_) if result == 0 => Value::List(Vec::new()),
             Decode::Status(at) => {
                 let mut list = vec![world.task(result as i32)];

@@ -126,6 +126,7 @@ impl House {
             facilities: facilities
                 .filter(|f| std::path::Path::new("/proc/sys").join(f.0).exists())
                 .map(|f| f.1.to_string())
+                .chain(crate::terminal::is_there().then(|| "pty".into()))
                 .collect(),
             namespaces: given.namespaces.clone(),
         };
@@ -194,11 +195,12 @@ fn enclose() -> Result<(), String> {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_STRICTATIME;
     mount("lockstep", ground, "tmpfs", flags, "mode=0755,size=256m")?;
     let inside = |name: &str| format!("{ground}/{name}");
-    for name in ["proc", "run"] {
+    for name in ["proc", "run", "dev", "dev/pts"] {
         std::fs::create_dir(inside(name)).map_err(|e| format!("{}: {e}", inside(name)))?;
     }
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     mount("proc", &inside("proc"), "proc", flags, "")?;
+    crate::terminal::enclose(ground);
     std::env::set_current_dir(ground).map_err(|e| format!("{ground}: {e}"))?;
     // SAFETY: valid strings.
     unsafe {
@@ -237,7 +239,10 @@ fn mount(what: &str, on: &str, kind: &str, flags: u64, options: &str) -> Result<
 pub(crate) fn sweep() -> std::io::Result<()> {
     for entry in std::fs::read_dir("/")? {
         let entry = entry?;
-        if ["proc", "run"].iter().any(|n| entry.file_name() == *n) {
+        if ["proc", "run", "dev"]
+            .iter()
+            .any(|n| entry.file_name() == *n)
+        {
             continue;
         }
         if entry.file_type()?.is_dir() {

@@ -47,6 +47,7 @@ mod signal;
 mod stage;
 mod status;
 mod sysv_msg;
+mod terminal;
 mod wire;
 mod worker;
 

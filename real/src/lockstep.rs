@@ -123,6 +123,12 @@ impl Conductor<'_> {
             .deadline
             .min(Instant::now() + self.stage.theatre.step_deadline);
         let mut quiet = self.stage.settle(deadline)?;
+        // Bytes written to a terminal go on by themselves, and so does what they are answered with.
+        for _ in 0..2 {
+            if quiet && self.stage.flush_terminals()? {
+                quiet = self.stage.settle(deadline)?;
+            }
+        }
         while quiet && self.slow {
             // Not to wait for anything: a slow run gives what was overlooked the time to show.
             std::thread::sleep(Duration::from_millis(3));

@@ -89,6 +89,8 @@ pub(crate) enum Do {
     },
     /// Executes this program anew; on success it is the new image that goes on.
     Exec,
+    /// Opens a master, unlocks it, opens its slave, and stores both where the fourth argument says.
+    Openpt,
     /// Starts the task of this slot: a process, or a thread of this one.
     Spawn { slot: usize, thread: bool },
     /// Reads memory that is not mapped.

@@ -297,6 +297,7 @@ fn wants_own_memory(sys: Sys) -> bool {
 fn may_stop(sys: Sys, args: &[Arg]) -> bool {
     let at = match sys {
         Sys::MqNotifyNumber => 2,
+        Sys::Openpt => return true,
         sys => match crate::signal::sent_by(sys) {
             Some(at) => at,
             None => return false,
@@ -321,6 +322,7 @@ fn may_signal(sys: Sys) -> bool {
             sys,
             Sys::Sigaction
                 | Sys::SetOwn
+                | Sys::Openpt
                 | Sys::Thread
                 | Sys::MqNotifyNumber
                 | Sys::Alarm

@@ -214,6 +214,7 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             unsafe { raw::fault() };
             0
         }
+        Do::Openpt => openpt(args),
         Do::Spawn { slot, thread } => spawn(globals, slot, thread),
         Do::Exit { thread } => {
             post(
@@ -254,6 +255,30 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
         }
     }
     result
+}
+
+/// Opens a pseudoterminal: the call's arguments, and the place for the two descriptors.
+fn openpt(args: [u64; 6]) -> i64 {
+    let unlocked = 0i32;
+    let at = std::ptr::from_ref(std::hint::black_box(&unlocked)) as u64;
+    // SAFETY: the compiler put a path and room for two descriptors there; descriptors are numbers.
+    unsafe {
+        let call = |nr, args| raw::syscall(nr, args);
+        let master = call(libc::SYS_openat, [args[0], args[1], args[2], 0, 0, 0]);
+        if master < 0 {
+            return master;
+        }
+        let ioctl =
+            |request, argument| call(libc::SYS_ioctl, [master as u64, request, argument, 0, 0, 0]);
+        ioctl(libc::TIOCSPTLCK, at);
+        let slave = ioctl(libc::TIOCGPTPEER, args[2]);
+        if slave < 0 {
+            call(libc::SYS_close, [master as u64, 0, 0, 0, 0, 0]);
+            return slave;
+        }
+        (args[3] as *mut [i32; 2]).write([master as i32, slave as i32]);
+    }
+    0
 }
 
 /// Moves the `struct timespec` that lies there.

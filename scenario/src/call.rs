@@ -390,6 +390,25 @@ calls! {
     Getsid = getsid(task: Task) -> Task, "getsid(2)", "The session of a process, by the task that leads it or did; 0 is the caller.";
     Killpg = killpg(group: Task, signal: Signal) -> Nothing, "killpg(3)", "Sends a signal to a process group: `kill` with the number negated. 0 is the caller's group; 1 and negative numbers are EINVAL, as POSIX leaves them open.";
 
+    // Terminals.
+    Openpt = openpt() -> FdPair, "posix_openpt(3)", "Makes a pseudoterminal; gives master and slave, which becomes nobody's controlling terminal by it.";
+    OpenSlave = open_slave(master: Fd, flags: Bits Open) -> Fd, "TIOCGPTPEER(2const)", "Opens the slave of a master anew.";
+    OpenTty = open_tty(flags: Bits Open) -> Fd, "tty(4)", "Opens the caller's controlling terminal by its name, `/dev/tty`.";
+    Tcgetattr = tcgetattr(fd: Fd) -> Bits Terminal, "termios(3)", "The settings of a terminal, as far as the language has them.";
+    Tcsetattr = tcsetattr(fd: Fd, settings: Bits Terminal) -> Nothing, "termios(3)", "Turns these settings on and all others off.";
+    Tcflush = tcflush(fd: Fd) -> Nothing, "termios(3)", "Throws away input that was not read.";
+    Tcdrain = tcdrain(fd: Fd) -> Nothing, "termios(3)", "Waits until output is written.";
+    Tcflow = tcflow(fd: Fd) -> Nothing, "termios(3)", "Has output go on that was suspended.";
+    Tcsendbreak = tcsendbreak(fd: Fd) -> Nothing, "termios(3)", "Sends a break, which means nothing to a pseudoterminal.";
+    Tcgetpgrp = tcgetpgrp(fd: Fd) -> Task, "tcgetpgrp(3)", "The foreground group of a terminal.";
+    Tcsetpgrp = tcsetpgrp(fd: Fd, group: Task) -> Nothing, "tcgetpgrp(3)", "Sets the foreground group of a terminal.";
+    Tcgetsid = tcgetsid(fd: Fd) -> Task, "tcgetsid(3)", "The session of a terminal.";
+    Tiocsctty = ioctl(fd: Fd, request: Word TIOCSCTTY) -> Nothing, "TIOCSCTTY(2const)", "Makes a terminal the controlling terminal of the caller's session.";
+    Tiocnotty = ioctl(fd: Fd, request: Word TIOCNOTTY) -> Nothing, "TIOCNOTTY(2const)", "Gives the controlling terminal up.";
+    Tiocsig = ioctl(fd: Fd, request: Word TIOCSIG, signal: Signal) -> Nothing, "ioctl_tty(2)", "Through a master: sends a signal to the foreground group.";
+    Tcgetwinsize = tcgetwinsize(fd: Fd) -> List, "TIOCGWINSZ(2const)", "[rows, columns] of a terminal.";
+    Tcsetwinsize = tcsetwinsize(fd: Fd, rows: Int, columns: Int) -> Nothing, "TIOCGWINSZ(2const)", "Sets rows and columns of a terminal.";
+
     // Children.
     Waitpid = waitpid(task: Task, options: Bits Wait @ ?) -> List, "waitpid(2)", "Waits for a child, for any of one's group (0) or for any at all (-1): [child, how it changed, exit status or signal]; [] if WNOHANG finds none.";
     WaitpidGroup = waitpid_group(group: Task, options: Bits Wait @ ?) -> List, "waitpid(2)", "`waitpid` for any child of a group: `waitpid` with its number negated.";

@@ -163,6 +163,13 @@ bits! {
     Eventfd { EFD_SEMAPHORE = 1, EFD_NONBLOCK = 0o4000, EFD_CLOEXEC = 0o2000000 }
     /// `signalfd` flags.
     Signalfd { SFD_NONBLOCK = 0o4000, SFD_CLOEXEC = 0o2000000 }
+    /// Settings of a terminal. Values are those of `c_lflag`, of `c_oflag` from bit 16, and of
+    /// `c_iflag` from bit 24.
+    Terminal {
+        ISIG = 1, ICANON = 2, ECHO = 8, ECHOE = 0x10, ECHOK = 0x20, NOFLSH = 0x80, TOSTOP = 0x100,
+        ECHOCTL = 0x200, ECHOKE = 0x800, IEXTEN = 0x8000, OPOST = 0x1_0000, ONLCR = 0x4_0000,
+        ICRNL = 0x1_0000_0000,
+    }
     /// `si_code`.
     SiCode { SI_USER = 0, CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6, SI_KERNEL = 0x80, SI_QUEUE = 0xffff_ffff, SI_TIMER = 0xffff_fffe, SI_MESGQ = 0xffff_fffd, SI_ASYNCIO = 0xffff_fffc, SI_TKILL = 0xffff_fffa, POLL_IN = 0x1_0001, POLL_OUT = 0x1_0002, SEGV_MAPERR = 0x2_0001 }
 }

@@ -249,6 +249,9 @@ pub(crate) fn file_call(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mu
         cx.cite(FIFO_038);
         return Err(Errno::EBADF);
     }
+    if let Some(outcome) = crate::terminal::file_call(k, task, call, f.kind, cx) {
+        return outcome;
+    }
     match f.kind {
         FileKind::Queue(queue) => posix_mq::file_call(k, task, call, &f, queue, cx)
             .or_else(|| common_call(k, task, call, file, &f, cx))

@@ -33,6 +33,7 @@ pub mod signal;
 pub mod simulate;
 mod system;
 pub mod sysv_msg;
+pub mod terminal;
 
 pub use clauses::clause;
 pub use explore::{ExploreOptions, Explored, explore, explore_naive};

@@ -9,6 +9,7 @@ use crate::kernel::{
     Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue,
 };
 use crate::signal::{self, SigSet};
+use crate::terminal;
 use scenario::{Bits, Errno, Sys, TaskId, Value, constants::*};
 
 /// A poll in progress.
@@ -99,6 +100,8 @@ pub fn readiness(k: &Kernel, task: TaskId, file: ObjId, cx: &mut Cx) -> u64 {
                 false => 0,
             }
         }
+        FileKind::Master(id) => terminal::readiness(k, id, true, cx),
+        FileKind::Slave(id) => terminal::readiness(k, id, false, cx),
         FileKind::Signals(set) => {
             cx.cite(SIG_098);
             match signal::fd_readable(k, task, set) {
@@ -138,6 +141,10 @@ pub(crate) enum QueueId {
     Event(ObjId),
     /// Those that watch an epoll instance.
     Epoll(ObjId),
+    /// Those that wait for output of a terminal.
+    Master(ObjId),
+    /// Those that wait for its input.
+    Slave(ObjId),
 }
 
 impl Kernel {
@@ -161,6 +168,8 @@ impl Kernel {
             }
             FileKind::Event(event) => queues.push((QueueId::Event(event), u64::MAX)),
             FileKind::Epoll(epoll) => queues.push((QueueId::Epoll(epoll), u64::MAX)),
+            FileKind::Master(id) => queues.push((QueueId::Master(id), u64::MAX)),
+            FileKind::Slave(id) => queues.push((QueueId::Slave(id), u64::MAX)),
             FileKind::Regular(_) | FileKind::Null | FileKind::Directory(_) | FileKind::Path(_) => {}
         }
         queues
@@ -188,6 +197,8 @@ impl Kernel {
             QueueId::Signals(process) => &mut self.process_mut(process).signal_readers,
             QueueId::Event(event) => &mut self.events.get_mut(event).queue,
             QueueId::Epoll(epoll) => &mut self.epolls.get_mut(epoll).pollers,
+            QueueId::Master(id) => &mut self.terminals.get_mut(id).master_queue,
+            QueueId::Slave(id) => &mut self.terminals.get_mut(id).slave_queue,
         }
     }
 

@@ -28,6 +28,10 @@ pub(crate) fn begin_read(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &m
                 };
                 posix_mq::read_status(k, file, queue, room, at, cx).into()
             }
+            kind @ (FileKind::Master(id) | FileKind::Slave(id)) => {
+                let end = (id, matches!(kind, FileKind::Master(_)));
+                crate::terminal::begin_read(k, task, file, end, room, cx)
+            }
             FileKind::Signals(_) => {
                 // What whole records look like has process ids in it: `read_signals` tells it.
                 signal::read_without_room(k, task, file, room, cx)
@@ -173,6 +177,10 @@ pub(crate) fn begin_write(
                 };
                 let n = write_regular(k, file, inode, &source.valid, at);
                 Progress::Done(Value::Int(n as i64))
+            }
+            kind @ (FileKind::Master(id) | FileKind::Slave(id)) => {
+                let end = (id, matches!(kind, FileKind::Master(_)));
+                crate::terminal::begin_write(k, task, end, &source, cx)
             }
             FileKind::Signals(_) => {
                 cx.cite(SIG_098);

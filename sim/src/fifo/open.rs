@@ -130,6 +130,8 @@ fn by_descriptor(
         FileKind::Null => Target::Null,
         // It has no inode of its own that could be opened.
         FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => return Err(Errno::ENXIO),
+        // Terminals are opened anew by calls of their own.
+        FileKind::Master(_) | FileKind::Slave(_) => return Err(Errno::EIO),
     })
 }
 

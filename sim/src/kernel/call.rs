@@ -11,6 +11,7 @@ use crate::posix_mq::{self, MessageOp};
 use crate::select::SelectOp;
 use crate::signal::{FdReadOp, WaitOp};
 use crate::sysv_msg::{ReceiveOp, SendOp};
+use crate::terminal::TerminalReadOp;
 use crate::{epoll, eventfd, fd, fifo, pipe, poll, process, select, signal, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
 
@@ -86,6 +87,8 @@ pub enum Op {
     SignalFd(FdReadOp),
     /// A call waits for a child.
     Wait(process::WaitOp),
+    /// A read of a terminal or its master waits for bytes.
+    Terminal(TerminalReadOp),
     /// `msgsnd` waits for room in the queue.
     MsgSend(SendOp),
     /// `msgrcv` waits for a message.
@@ -99,9 +102,12 @@ impl Op {
             Op::Read(op) => vec![op.pipe()],
             Op::Write(op) => vec![op.pipe()],
             Op::Open(op) => vec![op.pipe()],
-            Op::MsgSend(_) | Op::MsgReceive(_) | Op::Signal(_) | Op::SignalFd(_) | Op::Wait(_) => {
-                Vec::new()
-            }
+            Op::MsgSend(_)
+            | Op::MsgReceive(_)
+            | Op::Signal(_)
+            | Op::SignalFd(_)
+            | Op::Wait(_)
+            | Op::Terminal(_) => Vec::new(),
             Op::Select(_) | Op::Epoll(_) | Op::Event(_) => Vec::new(),
             Op::Move(op) => op.inodes().collect(),
             Op::Message(op) => vec![op.queue()],
@@ -226,6 +232,10 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         Signalfd => signal::open_fd(k, task, call, cx).into(),
         SignalfdRead => signal::begin_read(k, task, call, cx),
 
+        Openpt | OpenSlave | OpenTty | Tcgetattr | Tcsetattr | Tcflush | Tcdrain | Tcflow
+        | Tcsendbreak | Tcgetpgrp | Tcsetpgrp | Tcgetsid | Tiocsctty | Tiocnotty | Tiocsig
+        | Tcgetwinsize | Tcsetwinsize => crate::terminal::call(k, task, call, cx),
+
         MsgGet => sysv_msg::get(k, task, call, cx).into(),
         MsgSend => sysv_msg::begin_send(k, task, call, cx),
         MsgReceive => sysv_msg::begin_receive(k, task, call, cx),
@@ -255,6 +265,7 @@ pub(super) fn advance(
         Op::Event(op) => op.advance(k, task, cx),
         Op::SignalFd(op) => op.advance(k, task, cx),
         Op::Wait(op) => op.resume(k, task, call, cx),
+        Op::Terminal(op) => op.advance(k, task, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
     }
@@ -275,6 +286,7 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Event(op) => op.abandon(k, task, cx),
         Op::SignalFd(op) => op.abandon(k, task, cx),
         Op::Wait(op) => op.abandon(k, task),
+        Op::Terminal(op) => op.abandon(k, task, cx),
         Op::MsgSend(op) => op.abandon(k, task, cx),
         Op::MsgReceive(op) => op.abandon(k, task, cx),
     }

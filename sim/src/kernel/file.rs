@@ -44,6 +44,10 @@ pub enum FileKind {
     Path(ObjId),
     /// A message queue, by its inode.
     Queue(ObjId),
+    /// The master of a pseudoterminal.
+    Master(ObjId),
+    /// Its slave: the terminal.
+    Slave(ObjId),
     /// A signalfd, with the signals it accepts.
     Signals(SigSet),
     /// An eventfd, by its counter.
@@ -92,7 +96,12 @@ impl File {
             | FileKind::Directory(id)
             | FileKind::Queue(id)
             | FileKind::Path(id) => Some(id),
-            FileKind::Null | FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => None,
+            FileKind::Null
+            | FileKind::Master(_)
+            | FileKind::Slave(_)
+            | FileKind::Signals(_)
+            | FileKind::Event(_)
+            | FileKind::Epoll(_) => None,
         }
     }
 
@@ -174,6 +183,10 @@ impl Kernel {
                 }
             }
             FileKind::Null | FileKind::Signals(_) => self.files.remove(file),
+            FileKind::Master(id) | FileKind::Slave(id) => {
+                self.files.remove(file);
+                crate::terminal::release(self, id, matches!(f.kind, FileKind::Master(_)), cx);
+            }
         }
     }
 
@@ -185,9 +198,12 @@ impl Kernel {
             | FileKind::Directory(i)
             | FileKind::Queue(i)
             | FileKind::Path(i) => i == inode,
-            FileKind::Null | FileKind::Signals(_) | FileKind::Event(_) | FileKind::Epoll(_) => {
-                false
-            }
+            FileKind::Null
+            | FileKind::Master(_)
+            | FileKind::Slave(_)
+            | FileKind::Signals(_)
+            | FileKind::Event(_)
+            | FileKind::Epoll(_) => false,
         })
     }
 }

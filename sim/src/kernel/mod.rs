@@ -38,6 +38,7 @@ use crate::pipe::Pipe;
 use crate::posix_mq::Queue;
 use crate::signal::{Frame, SigSet};
 use crate::sysv_msg::Queues;
+use crate::terminal::Terminal;
 use scenario::{Clause, End, Handled, TaskId, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -251,6 +252,8 @@ pub struct Kernel {
     pub queues: Table<Queue>,
     /// The names of message queues, without their slashes.
     pub queue_names: Shared<BTreeMap<String, ObjId>>,
+    /// Pseudoterminals.
+    pub terminals: Table<Terminal>,
     /// System V message queues.
     pub message_queues: Shared<Queues>,
 }
@@ -383,6 +386,7 @@ impl Kernel {
             events: Table::default(),
             epolls: Table::default(),
             queues: Table::default(),
+            terminals: Table::default(),
             queue_names: Shared::new(BTreeMap::new()),
             message_queues: Shared::new(Queues::default()),
         };

@@ -67,6 +67,10 @@ pub struct Process {
     pub group: TaskId,
     /// Its session, by the process that began it.
     pub session: TaskId,
+    /// Its controlling terminal.
+    pub terminal: Option<ObjId>,
+    /// The foreground group of a terminal that was hung up under this leader of a session.
+    pub old_foreground: Option<TaskId>,
     /// Its descriptors, by number.
     pub fds: Vec<Option<Descriptor>>,
     /// Numbers that sleeping opens have reserved.
@@ -118,6 +122,8 @@ impl Process {
             reaped: false,
             group: TaskId::SETUP,
             session: TaskId::SETUP,
+            terminal: None,
+            old_foreground: None,
             fds: Vec::new(),
             reserved: Vec::new(),
             fd_limit: FD_LIMIT,
@@ -260,6 +266,7 @@ impl Kernel {
         process.parent = Some(self.task(task).process);
         process.forker = (task != TaskId::SETUP).then_some(task);
         process.report = None;
+        process.old_foreground = None;
         process.child_waiters = WaitQueue::default();
         (process.subreaper, process.continued, process.executed) = (false, false, false);
         if task != TaskId::SETUP {
@@ -335,6 +342,7 @@ impl Kernel {
             cx.cite(FD_022);
         }
         self.close_all(leader, cx);
+        self.leave_terminal(leader, cx);
         // Who waits may see its descriptors closed before it is there to be waited for.
         match self.waits {
             true => self.process_mut(leader).leaving = true,

@@ -121,6 +121,7 @@ fn begin_session(k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Result<Value, Err
     }
     let process = k.process_mut(caller);
     (process.group, process.session) = (caller, caller);
+    process.terminal = None;
     Ok(Value::Task(caller))
 }
 

@@ -162,7 +162,13 @@ impl Kernel {
                         if let Then::Restart(call, kind) = &then {
                             if decided {
                                 cx.cite(SIG_109);
-                            } else if interrupts(call.sys, *kind, flags, cx) {
+                            } else if match self.is_on_terminal(task, call) {
+                                true => {
+                                    cx.cite(SIG_105);
+                                    flags & SA_RESTART == 0
+                                }
+                                false => interrupts(call.sys, *kind, flags, cx),
+                            } {
                                 if signal == Signal::SIGCHLD && process::waits(call.sys) {
                                     cx.cite(SIG_144);
                                 }
@@ -315,7 +321,10 @@ impl Kernel {
         // It keeps what it has open.
         cx.cite(FD_023);
         if let Then::Restart(call, kind) = &then {
-            cite_stopped(call.sys, *kind, cx);
+            match self.is_on_terminal(task, call) {
+                true => cx.cite(SIG_107),
+                false => cite_stopped(call.sys, *kind, cx),
+            }
             if call.sys == Sys::Poll && self.task(task).deadline.is_some() {
                 cx.cite(SIG_108);
             }

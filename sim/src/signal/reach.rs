@@ -80,6 +80,8 @@ fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
         Sys::Fork if heeds_children => Reach::Process(caller),
         Sys::Fork | Sys::Thread | Sys::ReopenOf => Reach::Nobody,
         Sys::Setpgid | Sys::Getpgid | Sys::Getsid => Reach::Nobody,
+        // What it is used for signals whole groups.
+        Sys::Openpt => Reach::All,
         // Other people's children become one's own.
         Sys::Subreaper if heeds_children => Reach::Process(caller),
         sys if process::waits(sys) => Reach::Nobody,
