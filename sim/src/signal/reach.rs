@@ -20,7 +20,8 @@ enum Reach {
 }
 
 /// The tasks that a signal may reach at a time not of their choosing: those that somebody sends one
-/// to, those that `O_ASYNC` or a message queue may tell, and those whose children end.
+/// to, those that `O_ASYNC` or a message queue may tell, those whose children end, and threads, which end
+/// with their process.
 pub fn reachable(program: &Program) -> Vec<TaskId> {
     let leader = |mut task: TaskId| {
         while let TaskKind::Thread(of) = program.task(task).kind {
@@ -63,6 +64,8 @@ pub(crate) fn may_hang_up(program: &Program) -> bool {
         Arg::Value(Value::Signal(signal)) => Usual::of(*signal) == Usual::Stop,
         _ => false,
     };
+    // A terminal's keys stop too.
+    let stopping = |stmt: &Stmt| stmt.sys == Sys::Openpt || stmt.args.iter().any(stops);
     let parts = |stmt: &Stmt| {
         matches!(stmt.sys, Sys::Fork | Sys::Setpgid | Sys::Setsid)
             || stmt
@@ -71,14 +74,16 @@ pub(crate) fn may_hang_up(program: &Program) -> bool {
                 .filter_map(to_task)
                 .any(|t| t == TaskId::SETUP)
     };
-    stmts().any(parts) && stmts().any(|s| s.args.iter().any(stops))
+    stmts().any(parts) && stmts().any(stopping)
 }
 
 fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
     match stmt.sys {
         // The parent is told of its child's end.
         Sys::Fork if heeds_children => Reach::Process(caller),
-        Sys::Fork | Sys::Thread | Sys::ReopenOf => Reach::Nobody,
+        // The end of the process ends its threads, each where it is.
+        Sys::Thread => Reach::Process(caller),
+        Sys::Fork | Sys::ReopenOf => Reach::Nobody,
         Sys::Setpgid | Sys::Getpgid | Sys::Getsid => Reach::Nobody,
         // What it is used for signals whole groups.
         Sys::Openpt => Reach::All,
