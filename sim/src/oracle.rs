@@ -127,7 +127,7 @@ impl<'p> Oracle<'p> {
         let mut clauses: BTreeSet<Clause> = BTreeSet::new();
         // A kernel may be so slow that time ends meanwhile; that is looked at only if need be.
         for slowly in [false, true] {
-            for candidate in self.bases(slowly || !issues) {
+            for (candidate, before) in self.bases(slowly || !issues) {
                 let results = if !issues {
                     let mut results = quiet::pass_time(self.program, &candidate.system);
                     if got.is_empty() {
@@ -147,6 +147,7 @@ impl<'p> Oracle<'p> {
                     let mut renaming = candidate.renaming.clone();
                     if agree(&got, &result.events, &mut renaming) {
                         clauses.extend(&result.clauses);
+                        clauses.extend(&before);
                         let next = Candidate {
                             system: result.system,
                             renaming,
@@ -208,20 +209,21 @@ impl<'p> Oracle<'p> {
     }
 
     /// The states that explain what was seen so far; `later`: also those that come of them by time
-    /// alone, of which nothing shows.
-    fn bases(&self, later: bool) -> Vec<Candidate> {
-        let mut bases = self.candidates.clone();
+    /// alone, of which nothing shows, with the clauses that say so.
+    fn bases(&self, later: bool) -> Vec<(Candidate, BTreeSet<Clause>)> {
+        let now = self.candidates.iter().cloned();
+        let mut bases: Vec<_> = now.map(|c| (c, BTreeSet::new())).collect();
         let mut at = 0;
         while later && at < bases.len() {
-            let base = bases[at].clone();
+            let (base, clauses) = bases[at].clone();
             at += 1;
             for quiet in quiet::pass_time(self.program, &base.system) {
                 let next = Candidate {
                     system: quiet.system,
                     renaming: base.renaming.clone(),
                 };
-                if quiet.events.is_empty() && !bases.contains(&next) {
-                    bases.push(next);
+                if quiet.events.is_empty() && bases.iter().all(|(b, _)| *b != next) {
+                    bases.push((next, &clauses | &quiet.clauses));
                 }
             }
         }

@@ -98,7 +98,7 @@ fn end_of(k: &Kernel, file: ObjId, at: Option<u64>) -> Result<End, Errno> {
     match f.kind {
         FileKind::Pipe(pipe) => Ok(End::Pipe { file, pipe }),
         // It can be spliced from; nothing here tells what comes of it.
-        FileKind::Event(_) => Err(Errno::ENOSYS),
+        FileKind::Event(_) | FileKind::Signals(_) => Err(Errno::ENOSYS),
         FileKind::Regular(inode) => Ok(End::Regular(Place {
             file,
             inode,

@@ -47,7 +47,7 @@ fn on_descriptor(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -
     }
     if is_for_foreground(call.sys) {
         let background = control::is_background(k, task, id);
-        if let Err(progress) = control::may_access(k, task, id, Signal::SIGTTOU, cx) {
+        if let Some(progress) = control::may_access(k, task, id, Signal::SIGTTOU, cx) {
             return refused(k, task, call.sys, progress, cx);
         }
         if background {

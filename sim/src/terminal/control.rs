@@ -36,7 +36,7 @@ pub(super) fn is_background(k: &Kernel, task: TaskId, id: ObjId) -> bool {
     process.terminal == Some(id) && foreground.is_some_and(|g| g != process.group)
 }
 
-/// Whether the caller may do what is for the foreground. From the background, its group gets the
+/// What becomes of a call that is for the foreground, if it may not go on. From the background, its group gets the
 /// signal, unless it would not heed it or nobody would continue it.
 pub(super) fn may_access(
     k: &mut Kernel,
@@ -44,9 +44,9 @@ pub(super) fn may_access(
     id: ObjId,
     signal: Signal,
     cx: &mut Cx,
-) -> Result<(), Progress> {
+) -> Option<Progress> {
     if !is_background(k, task, id) {
-        return Ok(());
+        return None;
     }
     let reads = signal == Signal::SIGTTIN;
     let process = k.process_of(task);
@@ -54,15 +54,15 @@ pub(super) fn may_access(
     if k.task(task).mask.contains(signal) || handler == SIG_IGN {
         if reads {
             cx.cite(SIG_185);
-            return Err(Progress::Done(Errno::EIO.into()));
+            return Some(Progress::Done(Errno::EIO.into()));
         }
-        return Ok(());
+        return None;
     }
     if k.is_orphaned(group, cx) {
         if reads {
             cx.cite(SIG_185);
         }
-        return Err(Progress::Done(Errno::EIO.into()));
+        return Some(Progress::Done(Errno::EIO.into()));
     }
     if reads {
         cx.cite(if handler == SIG_DFL { SIG_184 } else { SIG_186 });
@@ -70,7 +70,7 @@ pub(super) fn may_access(
     signal_group(k, group, signal, cx);
     // The caller looks for signals even if another of its threads was told.
     k.task_mut(task).told = true;
-    Err(Progress::Restart(Restart::UnlessHandler))
+    Some(Progress::Restart(Restart::UnlessHandler))
 }
 
 /// Makes the terminal that of the caller's session, and its group the foreground.

@@ -32,7 +32,7 @@ pub(crate) fn begin_read(
         cx.cite(SIG_192);
         return Progress::Done(Value::Data(Data::empty()));
     }
-    if !master && let Err(progress) = control::may_access(k, task, terminal, Signal::SIGTTIN, cx) {
+    if !master && let Some(progress) = control::may_access(k, task, terminal, Signal::SIGTTIN, cx) {
         return progress;
     }
     k.hold(file);
@@ -162,7 +162,7 @@ pub(crate) fn begin_write(
         if control::is_background(k, task, terminal) {
             cx.cite(SIG_187);
         }
-    } else if let Err(progress) = control::may_access(k, task, terminal, Signal::SIGTTOU, cx) {
+    } else if let Some(progress) = control::may_access(k, task, terminal, Signal::SIGTTOU, cx) {
         return progress;
     }
     let t = k.terminals.get_mut(terminal);
