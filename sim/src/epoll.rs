@@ -197,7 +197,7 @@ pub(crate) fn control(
                 .get_mut(epoll)
                 .entries
                 .push(Entry { key, events, data });
-            k.watch_entry(task, epoll, key, events);
+            k.watch_entry(task, epoll, key, events, cx);
             k.look_at_entry(task, epoll, key, cx);
         }
         EPOLL_CTL_DEL => {
@@ -223,7 +223,7 @@ pub(crate) fn control(
             if let Some(entry) = k.epolls.get_mut(epoll).entry_mut(key) {
                 (entry.events, entry.data) = (events, data);
             }
-            k.watch_entry(task, epoll, key, events);
+            k.watch_entry(task, epoll, key, events, cx);
             k.look_at_entry(task, epoll, key, cx);
         }
         _ => {
@@ -268,8 +268,11 @@ fn depth_above(k: &Kernel, epoll: ObjId) -> usize {
 
 impl Kernel {
     /// The entry stands in the queues of what it watches.
-    fn watch_entry(&mut self, task: TaskId, epoll: ObjId, key: Key, events: u64) {
+    fn watch_entry(&mut self, task: TaskId, epoll: ObjId, key: Key, events: u64, cx: &mut Cx) {
         self.mark_polled(key.file);
+        if let FileKind::Signals(_) = self.files.get(key.file).kind {
+            cx.cite(SIG_102);
+        }
         for (queue, _) in self.queues_of(task, key.file) {
             let who = Who::Entry(epoll, key);
             let queue = self.queue_mut(queue);
@@ -506,6 +509,9 @@ impl EpollOp {
             if now == 0 {
                 cx.cite(READY_062);
                 cx.cite(READY_067);
+                if let FileKind::Signals(_) = k.files.get(key.file).kind {
+                    cx.cite(SIG_103);
+                }
                 continue;
             }
             if events.len() >= self.room {

@@ -97,8 +97,8 @@ fn end_of(k: &Kernel, file: ObjId, at: Option<u64>) -> Result<End, Errno> {
     let f = k.files.get(file);
     match f.kind {
         FileKind::Pipe(pipe) => Ok(End::Pipe { file, pipe }),
-        // It can be spliced from; nothing here tells what comes of it.
-        FileKind::Event(_) | FileKind::Signals(_) => Err(Errno::ENOSYS),
+        // Some can be spliced from, and all look at the other end first: there is no rule for that.
+        FileKind::Event(_) | FileKind::Signals(_) | FileKind::Epoll(_) => Err(Errno::ENOSYS),
         FileKind::Regular(inode) => Ok(End::Regular(Place {
             file,
             inode,

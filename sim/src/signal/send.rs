@@ -108,13 +108,7 @@ impl Kernel {
         list.push(info);
         // Readers of signalfds look, whatever is blocked.
         if !self.process(leader).signal_readers.waiters().is_empty() {
-            let mut cx = Cx::default();
-            self.wake_queue(
-                |k| &mut k.process_mut(leader).signal_readers,
-                false,
-                0,
-                &mut cx,
-            );
+            self.wake_queue(|k| &mut k.process_mut(leader).signal_readers, false, 0, cx);
         }
         let mut candidates = vec![task];
         if !private {

@@ -2,7 +2,7 @@
 
 use super::{control, open_pair, open_slave};
 use crate::clause::*;
-use crate::kernel::{Cx, FileKind, Invocation, Kernel, ObjId, Progress};
+use crate::kernel::{Cx, FileKind, Invocation, Kernel, ObjId, Progress, State};
 use scenario::{Bits, Errno, Signal, Sys, TaskId, Value, constants::*};
 
 /// The calls of this mechanism.
@@ -129,6 +129,9 @@ fn act(
                 cx.cite(SIG_189);
             }
             if !own && !master {
+                if t.session.is_none() {
+                    cx.cite(SIG_194);
+                }
                 return Err(Errno::ENOTTY);
             }
             let (session, foreground) = (t.session, t.foreground);
@@ -137,6 +140,10 @@ fn act(
             }
             if foreground.is_some_and(|g| k.members_of(g).is_empty()) {
                 cx.cite(SIG_169);
+            }
+            let stopped = |m: &TaskId| matches!(k.task(*m).state, State::Stopped { .. });
+            if foreground.is_some_and(|g| k.members_of(g).iter().any(stopped)) {
+                cx.cite(SIG_170);
             }
             Ok(foreground.map_or(Value::ZERO, Value::Task))
         }

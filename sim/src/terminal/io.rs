@@ -163,6 +163,9 @@ pub(crate) fn begin_write(
             cx.cite(SIG_187);
         }
     } else if let Some(progress) = control::may_access(k, task, terminal, Signal::SIGTTOU, cx) {
+        if progress == Progress::Done(Errno::EIO.into()) {
+            cx.cite(SIG_188);
+        }
         return progress;
     }
     let t = k.terminals.get_mut(terminal);
