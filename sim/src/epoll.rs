@@ -331,7 +331,11 @@ impl Kernel {
         if told != 0 && told & asked == 0 {
             return false;
         }
-        if entry.events & EPOLLET != 0 {
+        if let (true, FileKind::Queue(_)) =
+            (entry.events & EPOLLET != 0, self.files.get(key.file).kind)
+        {
+            cx.cite(MQ_096);
+        } else if entry.events & EPOLLET != 0 {
             let pipe = self.files.get(key.file).pipe();
             cx.cite(match pipe.map(|p| self.pipes.get(p)) {
                 _ if told & EPOLLIN != 0 => READY_059,

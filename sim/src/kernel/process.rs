@@ -55,8 +55,8 @@ pub struct Process {
     pub report: Option<Report>,
     /// Its tasks that wait for children.
     pub child_waiters: WaitQueue,
-    /// It has executed a program since it was made.
-    pub executed: bool,
+    /// So many programs it has executed since it was made.
+    pub programs: u16,
     /// It takes in descendants whose parent ends.
     pub subreaper: bool,
     /// It has ended and closed all it had open, and its parent is not told yet.
@@ -116,7 +116,7 @@ impl Process {
             forker: None,
             report: None,
             child_waiters: WaitQueue::default(),
-            executed: false,
+            programs: 0,
             subreaper: false,
             leaving: false,
             reaped: false,
@@ -268,7 +268,7 @@ impl Kernel {
         process.report = None;
         process.old_foreground = None;
         process.child_waiters = WaitQueue::default();
-        (process.subreaper, process.continued, process.executed) = (false, false, false);
+        (process.subreaper, process.continued, process.programs) = (false, false, 0);
         if task != TaskId::SETUP {
             self.task_mut(task).children.push(child);
         }

@@ -404,7 +404,9 @@ impl Kernel {
             if !q.pollers.waiters().is_empty() {
                 cx.cite(MQ_082);
             }
-            if told.method == super::SIGEV_NONE {
+            if self.process(told.process).programs != told.programs {
+                cx.cite(MQ_092);
+            } else if told.method == super::SIGEV_NONE {
                 cx.cite(MQ_086);
             } else if told.signal == 0 {
                 cx.cite(MQ_088);

@@ -369,6 +369,7 @@ fn notify(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Outco
     if task != process {
         cx.cite(MQ_076);
     }
+    let programs = k.process_of(task).programs;
     let q = k.queues.get_mut(queue);
     match event {
         None => {
@@ -387,6 +388,7 @@ fn notify(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Outco
             cx.cite(MQ_074);
             q.registration = Some(Registration {
                 process,
+                programs,
                 method,
                 signal,
             });

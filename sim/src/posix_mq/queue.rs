@@ -29,6 +29,8 @@ pub struct Message {
 pub struct Registration {
     /// The process.
     pub process: TaskId,
+    /// How many programs it had executed by then: a later one is not told.
+    pub programs: u16,
     /// The method: `SIGEV_SIGNAL` 0, `SIGEV_NONE` 1.
     pub method: u8,
     /// The signal (0: none).

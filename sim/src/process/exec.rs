@@ -49,7 +49,7 @@ pub(crate) fn exec(k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Result<Value, E
     if process.group != t.process || process.session != t.process {
         cx.cite(SIG_159);
     }
-    k.process_mut(task).executed = true;
+    k.process_mut(task).programs += 1;
     Ok(Value::ZERO)
 }
 

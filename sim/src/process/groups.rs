@@ -85,7 +85,7 @@ fn set_group(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Re
         if k.process(of).session != session {
             return Err(Errno::EPERM);
         }
-        if k.process(of).executed {
+        if k.process(of).programs > 0 {
             return Err(Errno::EACCES);
         }
     }

@@ -23,6 +23,10 @@
 //! | `fd.rs` | `signalfd` |
 //! | `timer.rs` | `alarm`, `setitimer` |
 //! | `reach.rs` | whom signals may reach from outside |
+//!
+//! What is not here: handlers note what they were told and make no calls of their own, so nothing is
+//! said of what a handler may do; there is no alternate stack; of the interval timers only the real one
+//! runs. A group's members get a signal in one step, where Linux lets others run in between.
 
 mod calls;
 mod deliver;
