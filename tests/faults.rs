@@ -153,12 +153,6 @@ const FAULTS: &[Fault] = &[
         to: "None => Progress::Restart(Restart::NoHandler),",
     },
     Fault {
-        name: "a stopped process takes signals",
-        file: "sim/src/signal/send.rs",
-        from: "&& (signal == Signal::SIGKILL || !stopped && !self.signal_pending(task))",
-        to: "&& (signal == Signal::SIGKILL || !self.signal_pending(task))",
-    },
-    Fault {
         name: "a wait leaves the zombie",
         file: "sim/src/process/wait.rs",
         from: "        if !keeps {\n            match",
@@ -174,7 +168,7 @@ const FAULTS: &[Fault] = &[
         name: "a level is told once",
         file: "sim/src/epoll.rs",
         from: "                again.push(key);",
-        to: "                let _ = &mut again;",
+        to: "                let _: &mut Vec<Key> = &mut again;",
     },
     Fault {
         name: "a semaphore gives all",
