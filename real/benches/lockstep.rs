@@ -41,6 +41,8 @@ fn figures(sandbox: &mut Sandbox) -> Result<(), Box<dyn Error>> {
     for (name, text, order) in [
         ("calls that return", straight(4000), ""),
         ("calls that block and unblock", ponging(2000), "a b"),
+        ("signals that end a wait", signalling(2000), "a b"),
+        ("messages handed over", handing(2000), "a b"),
     ] {
         let program = scenario::load(name, &text)?.remove(0);
         let order = tasks(&program, order).repeat(2000);
@@ -108,6 +110,22 @@ fn ponging(calls: usize) -> String {
         "test speed/pong\n\"Each write ends the other's read.\"\nsetup\n  pipe() = [r, w]\nprocess a\n{}process b\n{}",
         "  read(r, 1)\n".repeat(calls),
         "  write(w, \"x\")\n".repeat(calls)
+    )
+}
+
+fn signalling(calls: usize) -> String {
+    format!(
+        "test speed/signal\n\"Each signal ends a wait, after its handler.\"\nsetup\n  sigaction(SIGUSR1, record)\n  sigprocmask(SIG_BLOCK, [SIGUSR1])\nprocess a\n{}process b\n{}",
+        "  sigsuspend([])\n".repeat(calls),
+        "  kill(a, SIGUSR1)\n".repeat(calls)
+    )
+}
+
+fn handing(calls: usize) -> String {
+    format!(
+        "test speed/queue\n\"Each message is handed to one who waits.\"\nsetup\n  mq_open_attr(\"/q\", O_CREAT|O_RDWR, 0o600, 1, 8) = q\nprocess a\n{}process b\n{}",
+        "  mq_receive(q, 8)\n".repeat(calls),
+        "  mq_send(q, \"x\", 0)\n".repeat(calls)
     )
 }
 

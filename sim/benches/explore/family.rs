@@ -58,6 +58,8 @@ pub fn cases() -> Vec<Case> {
     cases.push(disjoint(3, false));
     cases.push(rendezvous(2, 1));
     cases.push(rendezvous(2, 2));
+    cases.push(signals(3));
+    cases.push(messages(2, 2));
     cases
 }
 
@@ -131,6 +133,51 @@ fn disjoint(pipes: usize, peers: bool) -> Case {
         program: program(&text),
         shape: None,
         peers,
+    }
+}
+
+/// Senders of signals to one that waits for each with `sigsuspend`.
+fn signals(senders: usize) -> Case {
+    let mut text = String::from(
+        "test bench/signals\nsetup\n  sigaction(SIGUSR1, record)\n  sigprocmask(SIG_BLOCK, [SIGUSR1])\n",
+    );
+    text.push_str("process waiter\n");
+    text.push_str(&"  sigsuspend([])\n".repeat(senders));
+    for p in 0..senders {
+        writeln!(text, "process sender{p}\n  kill(waiter, SIGUSR1)").expect("a string grows");
+    }
+    Case {
+        name: format!("signals from {senders}"),
+        program: program(&text),
+        shape: None,
+        peers: true,
+    }
+}
+
+/// Senders and receivers at a POSIX message queue that holds one message.
+fn messages(senders: usize, receivers: usize) -> Case {
+    let mut text = String::from(
+        "test bench/messages\nsetup\n  mq_open_attr(\"/q\", O_CREAT|O_RDWR, 0o600, 1, 8) = q\n",
+    );
+    for p in 0..senders {
+        writeln!(
+            text,
+            "process sender{p}\n  mq_send(q, \"a{p}\", 1)\n  mq_send(q, \"b{p}\", {p})"
+        )
+        .expect("a string grows");
+    }
+    for p in 0..receivers {
+        writeln!(
+            text,
+            "process receiver{p}\n  mq_receive(q, 8) = x{p}\n  mq_receive(q, 8) = y{p}"
+        )
+        .expect("a string grows");
+    }
+    Case {
+        name: format!("queue {senders}s {receivers}r"),
+        program: program(&text),
+        shape: None,
+        peers: true,
     }
 }
 
