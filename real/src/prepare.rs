@@ -61,6 +61,7 @@ impl<'a> Stage<'a> {
             program,
             actors: Vec::with_capacity(program.tasks.len()),
             may_stop: stmts().any(|s| may_stop(s.sys, &s.args)),
+            has_terminals: stmts().any(|s| s.sys == Sys::Openpt),
             may_signal: stmts().any(|s| may_signal(s.sys)),
             may_lose_status: stmts().any(|s| {
                 crate::process::waits(s.sys)

@@ -100,6 +100,8 @@ pub(crate) struct Stage<'a> {
     pub actors: Vec<Actor>,
     /// Whether a task may come to be stopped.
     pub may_stop: bool,
+    /// Whether a call makes a terminal.
+    pub has_terminals: bool,
     /// Whether an idle task may be woken by a signal, or killed.
     pub may_signal: bool,
     /// Whether statuses may be lost with zombies that nobody keeps.

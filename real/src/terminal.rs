@@ -11,7 +11,7 @@ use crate::decode::Decode;
 use crate::op::{Do, Word};
 use crate::stage::Stage;
 use crate::wire::Failure;
-use scenario::{Bits, Sys, Value};
+use scenario::{Bits, Value};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -184,8 +184,7 @@ fn own_pair() -> Option<(OwnedFd, OwnedFd)> {
 impl Stage<'_> {
     /// Has the kernel finish what was written to terminals. Tells whether there are any.
     pub fn flush_terminals(&mut self) -> Result<bool, Failure> {
-        let mut stmts = self.program.tasks.iter().flat_map(|t| &t.body);
-        if !stmts.any(|s| s.sys == Sys::Openpt) {
+        if !self.has_terminals {
             return Ok(false);
         }
         let ends = self.terminal_ends();
