@@ -243,11 +243,12 @@ fn without_rule(program: &Program, divergences: &[Divergence]) -> Option<String>
         What::Return(index, Value::Error(Errno::ENOSYS)) => Some(*index),
         _ => None,
     };
-    divergences.iter().find_map(|d| {
+    // Only the first: what comes after a step that is not explained may be its consequence.
+    divergences.first().and_then(|d| {
         d.allowed.iter().find_map(|allowed| {
             allowed.events.iter().find_map(|(task, whats)| {
                 let index = whats.iter().find_map(no_rule)?;
-                let call = &program.stmt(*task, index).text;
+                let call = program.stmt(*task, index).sys.spec().name;
                 Some(format!(
                     "the model has no rule for `{call}` on such a descriptor"
                 ))

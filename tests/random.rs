@@ -3,7 +3,7 @@
 //! `LOCKSTEP_CASES=100000 LOCKSTEP_SEED=7 cargo test --release --test random` runs a campaign; the
 //! command `lockstep random` does the same with a progress bar.
 
-use lockstep::random::{ALL, Campaign};
+use lockstep::random::{ALL, Campaign, Tried};
 use lockstep::{Scenario, harness};
 
 fn number(name: &str, default: u64) -> u64 {
@@ -21,7 +21,7 @@ fn the_model_explains_random_scenarios() {
     let campaign = Campaign::of_all(seed);
     let result = harness::with_machine(|machine| {
         for case in 0..cases {
-            if let Some(found) = campaign.try_case(case, machine)? {
+            if let Tried::Differs(found) = campaign.try_case(case, machine)? {
                 let scenario = Scenario::parse("random.ipc", found.text.clone())?;
                 let why = found.report.explain(&scenario.cases()[0]);
                 panic!(

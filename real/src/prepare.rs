@@ -64,7 +64,7 @@ impl<'a> Stage<'a> {
             has_terminals: stmts().any(|s| s.sys == Sys::Openpt),
             may_signal: stmts().any(|s| may_signal(s.sys)),
             may_lose_status: stmts().any(|s| {
-                crate::process::waits(s.sys)
+                s.sys.waits_for_children()
                     || s.sys == Sys::Sigaction
                         && s.args.first() == Some(&Arg::Value(Value::Signal(Signal::SIGCHLD)))
             }),

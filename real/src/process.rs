@@ -73,21 +73,6 @@ pub(crate) fn waitid(c: &mut Call) -> Result<Plan, Unsupported> {
     Ok(Plan::new(libc::SYS_waitid, args).gives(Decode::ChildInfo(info)))
 }
 
-/// Whether a call waits for children.
-pub(crate) fn waits(sys: Sys) -> bool {
-    matches!(
-        sys,
-        Sys::Waitpid
-            | Sys::WaitpidGroup
-            | Sys::Wait4
-            | Sys::Wait4Fault
-            | Sys::WaitidAll
-            | Sys::WaitidPid
-            | Sys::WaitidGroup
-            | Sys::WaitidNumber
-    )
-}
-
 /// `prctl(PR_SET_CHILD_SUBREAPER, on)`.
 pub(crate) fn subreaper(c: &mut Call) -> Result<Plan, Unsupported> {
     let option = Word::from(i64::from(libc::PR_SET_CHILD_SUBREAPER));

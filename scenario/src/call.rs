@@ -450,6 +450,21 @@ impl Sys {
             .filter(move |s| s.spec().name == name)
     }
 
+    /// Whether the call waits for children.
+    pub fn waits_for_children(self) -> bool {
+        matches!(
+            self,
+            Sys::Waitpid
+                | Sys::WaitpidGroup
+                | Sys::Wait4
+                | Sys::Wait4Fault
+                | Sys::WaitidAll
+                | Sys::WaitidPid
+                | Sys::WaitidGroup
+                | Sys::WaitidNumber
+        )
+    }
+
     /// The word that tells this row apart, if it has one: `F_GETFL`.
     pub fn word(self) -> Option<&'static str> {
         self.spec().params.iter().find_map(|p| match p.kind {

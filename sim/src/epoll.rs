@@ -12,7 +12,7 @@
 
 use crate::clause::*;
 use crate::kernel::{
-    Cx, File, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue, Who,
+    Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue, Who,
 };
 use crate::poll;
 use scenario::{Bits, Errno, Fault, Sys, TaskId, Value, constants::*};
@@ -102,14 +102,11 @@ pub(crate) fn create(
         return Err(Errno::EINVAL);
     }
     let cloexec = call.sys == Sys::EpollCreate1 && call.bits(0) != 0;
-    let fd = k.process_of(task).free_fd(0).ok_or(Errno::EMFILE)?;
-    let epoll = k.new_id(task);
-    k.epolls.insert(epoll, Epoll::default());
-    let file = k.new_id(task);
-    k.files
-        .insert(file, File::new(FileKind::Epoll(epoll), O_RDWR));
-    k.install_at(task, file, cloexec, fd);
-    Ok(Value::Int(fd as i64))
+    k.open_new(task, 0, cloexec, |k| {
+        let epoll = k.new_id(task);
+        k.epolls.insert(epoll, Epoll::default());
+        FileKind::Epoll(epoll)
+    })
 }
 
 /// `epoll_ctl`: the tests come in this order.

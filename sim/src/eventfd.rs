@@ -1,9 +1,7 @@
 //! `eventfd`: a counter that reads take and writes add to.
 
 use crate::clause::*;
-use crate::kernel::{
-    Cx, File, FileKind, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue,
-};
+use crate::kernel::{Cx, FileKind, Invocation, Kernel, ObjId, Op, Progress, Restart, WaitQueue};
 use crate::pipe::{Buffer, Room};
 use scenario::{Data, Errno, Sys, TaskId, Value, constants::*};
 
@@ -60,21 +58,17 @@ pub(crate) fn open(
     if flags & !(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK) != 0 {
         return Err(Errno::EINVAL);
     }
-    let fd = k.process_of(task).free_fd(0).ok_or(Errno::EMFILE)?;
-    let event = k.new_id(task);
     let counter = EventFd {
         // An unsigned int.
         count: u64::from(call.int(0) as u32),
         semaphore: flags & EFD_SEMAPHORE != 0,
         queue: WaitQueue::default(),
     };
-    k.events.insert(event, counter);
-    let file = k.new_id(task);
-    let status = flags & EFD_NONBLOCK;
-    k.files
-        .insert(file, File::new(FileKind::Event(event), O_RDWR | status));
-    k.install_at(task, file, flags & EFD_CLOEXEC != 0, fd);
-    Ok(Value::Int(fd as i64))
+    k.open_new(task, flags & EFD_NONBLOCK, flags & EFD_CLOEXEC != 0, |k| {
+        let event = k.new_id(task);
+        k.events.insert(event, counter);
+        FileKind::Event(event)
+    })
 }
 
 /// `eventfd_read` and `eventfd_write`.

@@ -88,7 +88,7 @@ impl System {
             observer: Observer::new(program),
         };
         let stmts = program.tasks.iter().flat_map(|t| &t.body);
-        system.kernel.waits = stmts.map(|s| s.sys).any(crate::process::waits);
+        system.kernel.waits = stmts.map(|s| s.sys).any(scenario::Sys::waits_for_children);
         let mut all = Taken::default();
         for stmt in &program.tasks[0].body {
             let action = Action {

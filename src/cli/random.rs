@@ -5,7 +5,8 @@ use super::out::Out;
 use super::progress::Progress;
 use super::{Done, Status, run};
 use lockstep::Scenario;
-use lockstep::random::{ALL, Campaign, Mechanism, mechanism};
+use lockstep::random::{ALL, Campaign, Mechanism, Tried, mechanism};
+use std::collections::BTreeMap;
 
 /// Runs it.
 pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
@@ -32,7 +33,7 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
     };
     let total = cases.end() - cases.start() + 1;
     let progress = Progress::new(usize::try_from(total).unwrap_or(usize::MAX));
-    let mut differ = 0;
+    let (mut differ, mut skipped) = (0, BTreeMap::<String, u64>::new());
     let only = match args.only.is_empty() {
         true => String::new(),
         false => {
@@ -43,8 +44,12 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
     for case in cases {
         let found = campaign.try_case(case, &mut machine)?;
         progress.done("", || match found {
-            None => Ok(()),
-            Some(found) => {
+            Tried::Agrees => Ok(()),
+            Tried::Skipped(why) => {
+                *skipped.entry(why).or_insert(0) += 1;
+                Ok(())
+            }
+            Tried::Differs(found) => {
                 differ += 1;
                 let file = format!("random-{}-{case}.ipc", args.seed);
                 let scenario = Scenario::parse(file, found.text.clone())?;
@@ -57,9 +62,13 @@ pub fn main(args: &RandomArgs, out: &mut Out) -> Done {
         })?;
     }
     drop(progress);
+    for (why, count) in &skipped {
+        out.line(format!("{count} skipped: {why}"))?;
+    }
+    let left_out: u64 = skipped.values().sum();
     out.line(format!(
-        "{} random scenarios agree, {differ} differ (seed {}{only})",
-        total - differ,
+        "{} random scenarios agree, {differ} differ, {left_out} skipped (seed {}{only})",
+        total - differ - left_out,
         args.seed
     ))?;
     Ok(if differ > 0 {

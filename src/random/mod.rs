@@ -85,16 +85,21 @@ impl Campaign {
         self.plan_tree(case).current().text(&self.name(case))
     }
 
-    /// Runs one case on model and kernel; gives the shrunk scenario if they differ.
+    /// Runs one case on model and kernel, and makes it small if they differ.
     ///
     /// # Errors
     /// If the case could not be run, which is a fault of this crate.
-    pub fn try_case(&self, case: u64, machine: &mut Machine) -> Result<Option<Found>, Error> {
+    pub fn try_case(&self, case: u64, machine: &mut Machine) -> Result<Tried, Error> {
         let name = self.name(case);
         let mut tree = self.plan_tree(case);
         let report = try_plan(&tree.current(), &name, machine)?;
-        if report.verdict != Verdict::Differ {
-            return Ok(None);
+        match report.verdict {
+            Verdict::Agree => return Ok(Tried::Agrees),
+            Verdict::Skip => {
+                let why = report.reason.unwrap_or_else(|| "no reason given".into());
+                return Ok(Tried::Skipped(why));
+            }
+            Verdict::Differ => {}
         }
         let mut best = (tree.current(), report);
         // Shrinking runs both sides again for each candidate; some hundreds are enough.
@@ -112,12 +117,23 @@ impl Campaign {
             };
         }
         let (plan, report) = best;
-        Ok(Some(Found {
+        Ok(Tried::Differs(Found {
             case,
             text: plan.text(&name),
             report: Box::new(report),
         }))
     }
+}
+
+/// What came of a case.
+#[derive(Debug)]
+pub enum Tried {
+    /// Model and kernel agree.
+    Agrees,
+    /// They were not compared, or not to the end, for this reason.
+    Skipped(String),
+    /// They differ.
+    Differs(Found),
 }
 
 /// A random scenario on which model and kernel differ, shrunk.

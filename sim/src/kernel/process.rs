@@ -4,7 +4,7 @@ use super::{Cx, Effect, File, FileKind, Kernel, ObjId, Seen, State, WaitQueue};
 use crate::clause::*;
 use crate::fingerprint::Shared;
 use crate::signal::{Dispositions, SigSet, Timer};
-use scenario::{End, Errno, Handled, Signal, TaskId, constants::*};
+use scenario::{End, Errno, Handled, Signal, TaskId, Value, constants::*};
 
 /// A descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -211,6 +211,26 @@ impl Kernel {
         cx.cite(FD_001);
         self.install_at(task, file, cloexec, fd);
         Ok(fd)
+    }
+
+    /// Opens something new for both directions, which `make` makes, on the lowest free number. `status`
+    /// is its status flags beside the access mode.
+    ///
+    /// # Errors
+    /// EMFILE when no number is free below the limit; then nothing is made.
+    pub(crate) fn open_new(
+        &mut self,
+        task: TaskId,
+        status: u64,
+        cloexec: bool,
+        make: impl FnOnce(&mut Kernel) -> FileKind,
+    ) -> Result<Value, Errno> {
+        let fd = self.process_of(task).free_fd(0).ok_or(Errno::EMFILE)?;
+        let kind = make(self);
+        let file = self.new_id(task);
+        self.files.insert(file, File::new(kind, O_RDWR | status));
+        self.install_at(task, file, cloexec, fd);
+        Ok(Value::Int(fd as i64))
     }
 
     /// Makes a descriptor at a number that is free.

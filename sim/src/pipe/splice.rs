@@ -97,8 +97,9 @@ fn end_of(k: &Kernel, file: ObjId, at: Option<u64>) -> Result<End, Errno> {
     let f = k.files.get(file);
     match f.kind {
         FileKind::Pipe(pipe) => Ok(End::Pipe { file, pipe }),
-        // Some can be spliced from, and all look at the other end first: there is no rule for that.
-        FileKind::Event(_) | FileKind::Signals(_) | FileKind::Epoll(_) => Err(Errno::ENOSYS),
+        // Their records can be spliced from; what comes of it has no rule here.
+        FileKind::Event(_) | FileKind::Signals(_) => Err(Errno::ENOSYS),
+        FileKind::Queue(_) | FileKind::Epoll(_) | FileKind::Directory(_) => Ok(End::Refused(file)),
         FileKind::Regular(inode) => Ok(End::Regular(Place {
             file,
             inode,
@@ -189,6 +190,7 @@ fn request(
                     }
                 }
                 (End::Regular(_), End::Pipe { .. }) if !tee => {}
+                (End::Refused(_), End::Pipe { .. }) if !tee => cx.cite(FD_056),
                 _ => return Err(Errno::EINVAL),
             }
             let nonblocking = flags & SPLICE_F_NONBLOCK != 0

@@ -16,7 +16,7 @@ pub(crate) use exec::{among_threads, exec};
 pub(crate) use family::set_subreaper;
 pub(crate) use groups::call as group_call;
 pub use wait::WaitOp;
-pub(crate) use wait::{begin as begin_wait, waits};
+pub(crate) use wait::begin as begin_wait;
 
 use crate::clause::SIG_077;
 use crate::kernel::{Cx, Invocation, Kernel};

@@ -54,21 +54,6 @@ const EVENTS: u64 = WEXITED | WSTOPPED | WCONTINUED;
 /// Which children count.
 const KINDS: u64 = __WNOTHREAD | __WCLONE | __WALL;
 
-/// Whether the call waits for children.
-pub(crate) fn waits(sys: Sys) -> bool {
-    matches!(
-        sys,
-        Sys::Waitpid
-            | Sys::WaitpidGroup
-            | Sys::Wait4
-            | Sys::Wait4Fault
-            | Sys::WaitidAll
-            | Sys::WaitidPid
-            | Sys::WaitidGroup
-            | Sys::WaitidNumber
-    )
-}
-
 /// Whether it is one of `waitid`'s forms.
 fn is_waitid(sys: Sys) -> bool {
     matches!(

@@ -10,10 +10,10 @@
 //! ```
 
 use super::calls::stop_key;
-use super::{ChildCode, Disposition, PENDING_LIMIT, SigSet, Usual};
+use super::{ChildCode, Disposition, SigSet, Usual};
 use crate::clause::*;
 use crate::kernel::{Cx, Effect, Kernel, Report, Restart, Seen, State, Then};
-use crate::{posix_mq, process};
+use crate::posix_mq;
 use scenario::{End, Errno, Handled, Signal, Sys, TaskId, constants::*};
 
 /// A handler that will run, and the mask that comes back when it returns.
@@ -66,7 +66,8 @@ impl Kernel {
                 .min_by_key(|(at, h)| (!fault(h.signal), h.signal, *at))
                 .map(|(at, _)| at)
         };
-        if self.process_of(task).signal_limit != PENDING_LIMIT {
+        // One that is taken makes room where there was none.
+        if self.is_at_limit(task) {
             cx.cite(SIG_048);
         }
         let private = next(&self.task(task).pending);
@@ -156,7 +157,7 @@ impl Kernel {
                         if stop_key(signal) {
                             cx.cite(SIG_111);
                         }
-                        if continued && signal != Signal::SIGCONT {
+                        if continued && decided {
                             cx.cite(SIG_121);
                         }
                         if let Then::Restart(call, kind) = &then {
@@ -169,7 +170,7 @@ impl Kernel {
                                 }
                                 false => interrupts(call.sys, *kind, flags, cx),
                             } {
-                                if signal == Signal::SIGCHLD && process::waits(call.sys) {
+                                if signal == Signal::SIGCHLD && call.sys.waits_for_children() {
                                     cx.cite(SIG_144);
                                 }
                                 then = Then::Return(Errno::EINTR.into());
@@ -408,7 +409,7 @@ fn interrupts(sys: Sys, kind: Restart, flags: u64, cx: &mut Cx) -> bool {
             cx.cite(MQ_072);
             return flags & SA_RESTART == 0;
         }
-        (_, sys) if process::waits(sys) => {
+        (_, sys) if sys.waits_for_children() => {
             cx.cite(SIG_143);
             cx.cite(SIG_105);
             return flags & SA_RESTART == 0;
@@ -435,7 +436,7 @@ fn cite_stopped(sys: Sys, kind: Restart, cx: &mut Cx) {
         (Restart::NoHandler, Sys::Sigsuspend) => cx.cite(SIG_087),
         (Restart::NoHandler, _) => cx.cite(READY_023),
         (_, Sys::SignalfdRead) => cx.cite(SIG_100),
-        (_, sys) if process::waits(sys) => cx.cite(SIG_143),
+        (_, sys) if sys.waits_for_children() => cx.cite(SIG_143),
         (_, Sys::Open | Sys::Reopen | Sys::ReopenOf) => cx.cite(FIFO_035),
         (_, sys) if posix_mq::waits(sys) => {
             cx.cite(MQ_064);

@@ -2,7 +2,7 @@
 
 use super::SigSet;
 use crate::clause::*;
-use crate::kernel::{Cx, File, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart};
+use crate::kernel::{Cx, FileKind, How, Invocation, Kernel, ObjId, Op, Progress, Restart};
 use crate::pipe::Room;
 use scenario::{Errno, TaskId, Value, constants::*};
 
@@ -44,17 +44,10 @@ pub(crate) fn open(
         k.wake_queue(|k| &mut k.process_mut(leader).signal_readers, false, 0, cx);
         return Ok(Value::Int(call.int(0)));
     }
-    let fd = k.process_of(task).free_fd(0).ok_or(Errno::EMFILE)?;
-    let id = k.new_id(task);
-    let status = if flags & SFD_NONBLOCK != 0 {
-        O_NONBLOCK
-    } else {
-        0
-    };
-    k.files
-        .insert(id, File::new(FileKind::Signals(set), O_RDWR | status));
-    k.install_at(task, id, flags & SFD_CLOEXEC != 0, fd);
-    Ok(Value::Int(fd as i64))
+    // SFD_NONBLOCK is O_NONBLOCK.
+    k.open_new(task, flags & SFD_NONBLOCK, flags & SFD_CLOEXEC != 0, |_| {
+        FileKind::Signals(set)
+    })
 }
 
 /// Whether a read by this task would give a record.

@@ -60,6 +60,12 @@ impl Kernel {
         }
     }
 
+    /// Whether a limit is in force for the task's process, and is reached.
+    pub(super) fn is_at_limit(&self, task: TaskId) -> bool {
+        let limit = self.process_of(task).signal_limit;
+        limit != PENDING_LIMIT && self.records_of(self.task(task).credentials.uid) >= limit
+    }
+
     /// The records that count for a user: those that wait for its tasks and processes, and those that
     /// its zombies have left.
     fn records_of(&self, uid: u32) -> u64 {

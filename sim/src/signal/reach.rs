@@ -5,7 +5,6 @@
 //! signal comes before its value is back.
 
 use super::Usual;
-use crate::process;
 use scenario::{Arg, Kind, Program, Signal, Stmt, Sys, TaskId, TaskKind, Value};
 use std::collections::BTreeSet;
 
@@ -89,7 +88,7 @@ fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
         Sys::Openpt => Reach::All,
         // Other people's children become one's own.
         Sys::Subreaper if heeds_children => Reach::Process(caller),
-        sys if process::waits(sys) => Reach::Nobody,
+        sys if sys.waits_for_children() => Reach::Nobody,
         // Who registers at a queue is told of a message.
         Sys::MqNotifySignal | Sys::MqNotifyNumber => Reach::Process(caller),
         // And who sets a timer, of its end.
