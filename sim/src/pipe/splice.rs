@@ -179,8 +179,12 @@ fn request(
             if !k.files.get(from).readable() || !k.files.get(to).writable() {
                 return Err(Errno::EBADF);
             }
-            let (from, to) = (end_of(k, from, None)?, end_of(k, to, None)?);
             cx.cite(FD_025);
+            let is_pipe = |file| k.files.get(file).pipe().is_some();
+            if tee && !(is_pipe(from) && is_pipe(to)) {
+                return Err(Errno::EINVAL);
+            }
+            let (from, to) = (end_of(k, from, None)?, end_of(k, to, None)?);
             match (&from, &to) {
                 (End::Pipe { pipe: a, .. }, End::Pipe { pipe: b, .. }) if a != b => {}
                 (End::Pipe { .. }, End::Regular(to)) if !tee => {
