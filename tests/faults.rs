@@ -36,7 +36,7 @@ const FAULTS: &[Fault] = &[
         name: "end of file comes before the buffer is drained",
         file: "sim/src/pipe/io.rs",
         from: "let result = if !taken.data.is_empty() {",
-        to: "let result = if !taken.data.is_empty() && writers > 0 {",
+        to: "let result = if writers == 0 {\n            Ok(scenario::Data::empty())\n        } else if !taken.data.is_empty() {",
     },
     Fault {
         name: "a read that makes room wakes no writer",
@@ -65,8 +65,8 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "the last close wakes nobody",
         file: "sim/src/pipe/mod.rs",
-        from: "if (p.readers == 0) != (p.writers == 0) {",
-        to: "if false && (p.readers == 0) != (p.writers == 0) {",
+        from: "            k.wake_all(pipe, Side::Readers, cx);\n",
+        to: "",
     },
     Fault {
         name: "dup2 keeps close-on-exec apart, but forgets to close its target",
@@ -273,6 +273,18 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A fault that no longer applies would be caught by nobody.
+#[test]
+fn every_fault_has_its_place() {
+    for fault in FAULTS {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(fault.file);
+        let text = std::fs::read_to_string(&file).expect("the source is there");
+        let places = text.matches(fault.from).count();
+        let Fault { name, file, .. } = fault;
+        assert_eq!(places, 1, "{name}: its place stands so often in {file}");
+    }
+}
+
 #[test]
 #[ignore = "rebuilds the command for every fault, which takes minutes"]
 fn every_fault_is_caught() {
@@ -296,21 +308,22 @@ fn every_fault_is_caught() {
         run.status.code()
     };
     assert_eq!(caught("no fault"), Some(0), "without a fault, all agree");
+    let mut unseen = Vec::new();
     for fault in FAULTS {
         let file = tree.join(fault.file);
         let text = std::fs::read_to_string(&file).expect("the source is there");
-        assert_eq!(
-            text.matches(fault.from).count(),
-            1,
-            "{}: `{}` stands not once in {}",
-            fault.name,
-            fault.from,
-            fault.file
-        );
         std::fs::write(&file, text.replace(fault.from, fault.to)).expect("it can be written");
         let status = caught(fault.name);
-        assert_eq!(status, Some(1), "{}: not caught", fault.name);
-        eprintln!("caught: {}", fault.name);
+        let seen = status == Some(1);
+        eprintln!(
+            "{}: {}",
+            if seen { "caught" } else { "NOT CAUGHT" },
+            fault.name
+        );
+        if !seen {
+            unseen.push((fault.name, status));
+        }
         std::fs::write(&file, text).expect("it can be written");
     }
+    assert!(unseen.is_empty(), "not caught (exit status): {unseen:?}");
 }

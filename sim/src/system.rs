@@ -7,6 +7,7 @@
 use crate::fingerprint::fingerprint;
 use crate::kernel::{Choices, Config, Cx, Invocation, Kernel, Seen, State};
 use crate::signal::{Dispositions, SigSet, reachable};
+use crate::sysv_msg::meet_removals;
 use scenario::constants::{SA_NOCLDWAIT, SIG_IGN};
 use scenario::{
     Action, Clause, End, Event, Observer, Outcome, Program, Signal, Step, Sys, TaskId, VarId, What,
@@ -118,6 +119,9 @@ impl System {
         system.retire_setup();
         for task in reachable(program) {
             system.kernel.task_mut(task).reachable = true;
+        }
+        for task in meet_removals(program) {
+            system.kernel.task_mut(task).meets_removal = true;
         }
         all.clauses.extend(cx.clauses.0);
         Ok((system, all))

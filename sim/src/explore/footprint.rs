@@ -473,7 +473,7 @@ fn sleeps_on_messages(k: &Kernel, task: TaskId) -> bool {
     matches!(
         k.task(task).state,
         State::Sleeping {
-            op: Op::MsgSend(_) | Op::MsgReceive(_),
+            op: Op::MsgSend(_) | Op::MsgReceive(_) | Op::MsgStat(_),
             ..
         }
     )

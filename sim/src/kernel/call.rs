@@ -10,7 +10,7 @@ use crate::poll::PollOp;
 use crate::posix_mq::{self, MessageOp};
 use crate::select::SelectOp;
 use crate::signal::{FdReadOp, WaitOp};
-use crate::sysv_msg::{ReceiveOp, SendOp};
+use crate::sysv_msg::{ReceiveOp, SendOp, StatOp};
 use crate::terminal::TerminalReadOp;
 use crate::{epoll, eventfd, fd, fifo, pipe, poll, process, select, signal, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
@@ -93,6 +93,8 @@ pub enum Op {
     MsgSend(SendOp),
     /// `msgrcv` waits for a message.
     MsgReceive(ReceiveOp),
+    /// A look at a queue that was found, and is not locked yet.
+    MsgStat(StatOp),
 }
 
 impl Op {
@@ -104,6 +106,7 @@ impl Op {
             Op::Open(op) => vec![op.pipe()],
             Op::MsgSend(_)
             | Op::MsgReceive(_)
+            | Op::MsgStat(_)
             | Op::Signal(_)
             | Op::SignalFd(_)
             | Op::Wait(_)
@@ -122,7 +125,13 @@ impl Op {
 impl Op {
     /// Whether the call does not sleep at all, but lets others in between two of its steps.
     pub(crate) fn goes_on(&self) -> bool {
-        matches!(self, Op::Move(op) if op.goes_on())
+        match self {
+            Op::Move(op) => op.goes_on(),
+            Op::MsgSend(op) => op.goes_on(),
+            Op::MsgReceive(op) => op.goes_on(),
+            Op::MsgStat(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -239,8 +248,10 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         MsgGet => sysv_msg::get(k, task, call, cx).into(),
         MsgSend => sysv_msg::begin_send(k, task, call, cx),
         MsgReceive => sysv_msg::begin_receive(k, task, call, cx),
-        MsgStat | MsgTimes | MsgSet | MsgRemove | MsgStatSlot | MsgStatAny | MsgLimits
-        | MsgTotals | MsgControlNumber => sysv_msg::control(k, task, call, cx).into(),
+        MsgStat | MsgTimes | MsgStatSlot | MsgStatAny => sysv_msg::begin_stat(k, task, call, cx),
+        MsgSet | MsgRemove | MsgLimits | MsgTotals | MsgControlNumber => {
+            sysv_msg::control(k, task, call, cx).into()
+        }
     }
 }
 
@@ -268,6 +279,7 @@ pub(super) fn advance(
         Op::Terminal(op) => op.advance(k, task, cx),
         Op::MsgSend(op) => op.advance(k, task, cx),
         Op::MsgReceive(op) => op.advance(k, task, cx),
+        Op::MsgStat(op) => op.advance(k, task, cx),
     }
 }
 
@@ -289,5 +301,6 @@ pub(crate) fn abandon(k: &mut Kernel, task: TaskId, op: Op, cx: &mut Cx) {
         Op::Terminal(op) => op.abandon(k, task, cx),
         Op::MsgSend(op) => op.abandon(k, task, cx),
         Op::MsgReceive(op) => op.abandon(k, task, cx),
+        Op::MsgStat(_) => {}
     }
 }

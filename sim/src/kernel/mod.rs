@@ -220,6 +220,9 @@ pub struct Task {
     /// A signal may reach it from outside, so that its return is a step of its own
     /// ([`reachable`](crate::signal::reachable)).
     pub reachable: bool,
+    /// Another task may remove a System V queue between its finding and its locking it
+    /// ([`meet_removals`](crate::sysv_msg::meet_removals)).
+    pub meets_removal: bool,
     /// The processes that are its children, in the order in which they became so.
     pub children: Vec<TaskId>,
     made: u16,
@@ -371,6 +374,7 @@ impl Kernel {
                 expired: false,
                 frames: Vec::new(),
                 reachable: false,
+                meets_removal: false,
                 children: Vec::new(),
                 made: 0,
             })

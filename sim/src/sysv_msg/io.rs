@@ -10,11 +10,14 @@
 //! sender     msgsnd "b": no room, sleeps ─ woken ─ fits? then it goes in, else it sleeps again
 //! receiver             msgrcv "a": room ─┘
 //! ```
+//!
+//! A call finds its queue first and locks it afterwards. A removal that comes in between makes it fail
+//! as if it had slept (MSG-081); so where another task may remove queues these are two steps.
 
-use super::queue::{MSGMAX, Message, Receiver, Selection, Sender};
+use super::queue::{MSGMAX, Message, Queue, Receiver, Selection, Sender};
 use super::{READ, WRITE, lookup};
 use crate::clause::*;
-use crate::kernel::{Cx, Flavor, Invocation, Kernel, Op, Progress, Restart, State};
+use crate::kernel::{Clauses, Cx, Flavor, Invocation, Kernel, Op, Progress, Restart, State};
 use crate::pipe::{Buffer, Room};
 use scenario::{Errno, Fault, TaskId, Value, constants::*};
 
@@ -23,8 +26,12 @@ use scenario::{Errno, Fault, TaskId, Value, constants::*};
 pub struct SendOp {
     slot: u16,
     message: Message,
-    /// The queue was removed.
-    removed: bool,
+    /// It fails instead of waiting.
+    nowait: bool,
+    /// It has found the queue, and has yet to lock it.
+    found: bool,
+    /// The queue was removed: it fails with this.
+    removed: Option<Errno>,
 }
 
 /// A receive that waits for a message.
@@ -34,6 +41,8 @@ pub struct ReceiveOp {
     selection: Selection,
     flags: u64,
     target: Target,
+    /// It has found the queue, and has yet to lock it.
+    found: bool,
     /// What it was given while it slept: a message, or an error.
     got: Option<Result<Message, Errno>>,
 }
@@ -85,19 +94,23 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
     let op = SendOp {
         slot,
         message: Message { kind, text },
-        removed: false,
+        nowait,
+        found: k.task(task).meets_removal,
+        removed: None,
     };
-    op.run(k, task, nowait, cx)
+    match op.found {
+        true => Ok(Progress::Sleep(Op::MsgSend(op))),
+        false => op.run(k, task, cx),
+    }
 }
 
 impl SendOp {
-    fn run(
-        self,
-        k: &mut Kernel,
-        task: TaskId,
-        nowait: bool,
-        cx: &mut Cx,
-    ) -> Result<Progress, Errno> {
+    /// Whether it does not sleep, but lets others in before it locks the queue.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.found
+    }
+
+    fn run(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Result<Progress, Errno> {
         let who = k.task(task).credentials;
         let queue = k.message_queues.get(self.slot);
         if !queue.permits(who, WRITE, &mut cx.clauses) {
@@ -121,7 +134,7 @@ impl SendOp {
                 cx.cite(MSG_032);
             }
             cx.cite(MSG_030);
-            if nowait {
+            if self.nowait {
                 return Err(Errno::EAGAIN);
             }
             let queue = k.message_queues.make_mut().get_mut(self.slot);
@@ -148,10 +161,15 @@ impl SendOp {
     }
 
     /// It was woken, or a signal disturbs it.
-    pub(crate) fn advance(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
-        if self.removed {
-            cx.cite(MSG_022);
-            return Progress::Done(Errno::EIDRM.into());
+    pub(crate) fn advance(mut self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
+        if let Some(e) = self.removed {
+            cx.cite(if self.found { MSG_081 } else { MSG_022 });
+            return Progress::Done(e.into());
+        }
+        if self.found {
+            self.found = false;
+            let progress = self.run(k, task, cx);
+            return progress.unwrap_or_else(|e| Progress::Done(e.into()));
         }
         self.leave(k, task);
         if k.signal_pending(task) {
@@ -159,7 +177,7 @@ impl SendOp {
             return Progress::Restart(Restart::NoHandler);
         }
         let (slot, len) = (self.slot, self.message.len());
-        let progress = self.run(k, task, false, cx);
+        let progress = self.run(k, task, cx);
         match &progress {
             Err(Errno::EACCES) => {
                 cx.cite(MSG_068);
@@ -183,7 +201,7 @@ impl SendOp {
 
     /// Its task has ended.
     pub(crate) fn abandon(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) {
-        if !self.removed {
+        if self.removed.is_none() && !self.found {
             cx.cite(MSG_069);
             self.leave(k, task);
         }
@@ -243,9 +261,36 @@ pub(super) fn dismiss(k: &mut Kernel, task: TaskId) {
         ..
     } = &mut k.task_mut(task).state
     {
-        op.removed = true;
+        op.removed = Some(Errno::EIDRM);
     }
     k.wake_task(task);
+}
+
+/// Tells those who have found the queue, and have yet to lock it, that it is gone. They look at its
+/// permissions first.
+pub(super) fn warn(k: &mut Kernel, slot: u16, queue: &Queue) {
+    for task in (0..k.tasks.len()).map(|t| TaskId(t as u16)) {
+        let who = k.task(task).credentials;
+        let error = |want| match queue.permits(who, want, &mut Clauses::default()) {
+            true => Errno::EIDRM,
+            false => Errno::EACCES,
+        };
+        let State::Sleeping { op, .. } = &mut k.task_mut(task).state else {
+            continue;
+        };
+        match op {
+            Op::MsgSend(op) if op.found && op.slot == slot => {
+                op.removed.get_or_insert(error(WRITE));
+            }
+            Op::MsgReceive(op) if op.found && op.slot == slot => {
+                op.got.get_or_insert(Err(error(READ)));
+            }
+            Op::MsgStat(op) if op.slot == slot => {
+                op.removed.get_or_insert(error(READ));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// There is room: wakes each sleeping sender whose message would fit, by itself, into it. Those
@@ -313,18 +358,26 @@ fn receive(
             return Err(Errno::EFAULT);
         }
     }
-    let slot = lookup(k, id, cx)?;
-    ReceiveOp {
-        slot,
+    let op = ReceiveOp {
+        slot: lookup(k, id, cx)?,
         selection: Selection::new(call.int(2), flags, &mut cx.clauses),
         flags,
         target,
+        found: k.task(task).meets_removal,
         got: None,
+    };
+    match op.found {
+        true => Ok(Progress::Sleep(Op::MsgReceive(op))),
+        false => op.run(k, task, cx),
     }
-    .run(k, task, cx)
 }
 
 impl ReceiveOp {
+    /// Whether it does not sleep, but lets others in before it locks the queue.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.found
+    }
+
     fn run(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Result<Progress, Errno> {
         let who = k.task(task).credentials;
         let queue = k.message_queues.get(self.slot);
@@ -414,10 +467,19 @@ impl ReceiveOp {
                 return Progress::Done(self.store(message, cx));
             }
             Some(Err(e)) => {
-                cx.cite(if e == Errno::EIDRM { MSG_022 } else { MSG_054 });
+                cx.cite(match e {
+                    _ if self.found => MSG_081,
+                    Errno::EIDRM => MSG_022,
+                    _ => MSG_054,
+                });
                 return Progress::Done(e.into());
             }
             None => {}
+        }
+        if self.found {
+            self.found = false;
+            let progress = self.run(k, task, cx);
+            return progress.unwrap_or_else(|e| Progress::Done(e.into()));
         }
         self.leave(k, task);
         if k.signal_pending(task) {
@@ -448,6 +510,7 @@ impl ReceiveOp {
         match self.got {
             Some(Ok(_)) => cx.cite(MSG_060),
             Some(Err(_)) => {}
+            None if self.found => {}
             None => {
                 cx.cite(MSG_061);
                 self.leave(k, task);

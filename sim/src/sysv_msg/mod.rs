@@ -26,8 +26,8 @@ pub(crate) use io::{begin_receive, begin_send};
 pub use queue::{MSGMAX, MSGMNB, MSGMNI, Message, Queue, Queues, Receiver, Selection, Sender};
 
 use crate::clause::*;
-use crate::kernel::{Cx, Invocation, Kernel, Progress};
-use scenario::{Bits, Errno, Sys, TaskId, Value, constants::*};
+use crate::kernel::{Cx, Invocation, Kernel, Op, Progress};
+use scenario::{Bits, Errno, Program, Sys, TaskId, Value, constants::*};
 
 /// Permission to receive and to look.
 const READ: u32 = 4;
@@ -101,7 +101,91 @@ pub(crate) fn get(
     id.map(|id| Value::Int(id.into())).ok_or(Errno::ENOSPC)
 }
 
-/// `msgctl`.
+/// A look at a queue that it has found, and has yet to lock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StatOp {
+    slot: u16,
+    sys: Sys,
+    /// The queue was removed: it fails with this.
+    removed: Option<Errno>,
+}
+
+/// `IPC_STAT` and its kin.
+pub(crate) fn begin_stat(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Progress {
+    let id = call.int(0) as i32;
+    let found = match call.sys {
+        _ if id < 0 => {
+            cx.cite(MSG_009);
+            Err(Errno::EINVAL)
+        }
+        Sys::MsgStatSlot | Sys::MsgStatAny => {
+            cx.cite(MSG_023);
+            k.message_queues.in_use(id).ok_or(Errno::EINVAL)
+        }
+        _ => lookup(k, id, cx),
+    };
+    let op = match found {
+        Ok(slot) => StatOp {
+            slot,
+            sys: call.sys,
+            removed: None,
+        },
+        Err(e) => return Progress::Done(e.into()),
+    };
+    match k.task(task).meets_removal {
+        true => Progress::Sleep(Op::MsgStat(op)),
+        false => op.advance(k, task, cx),
+    }
+}
+
+impl StatOp {
+    /// It locks the queue, and looks.
+    pub(crate) fn advance(self, k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Progress {
+        if let Some(e) = self.removed {
+            cx.cite(MSG_081);
+            return Progress::Done(e.into());
+        }
+        let queue = k.message_queues.get(self.slot);
+        if !queue.permits(k.task(task).credentials, READ, &mut cx.clauses) {
+            cx.cite(MSG_014);
+            if self.sys != Sys::MsgStatAny {
+                return Progress::Done(Errno::EACCES.into());
+            }
+        }
+        let value = match self.sys {
+            Sys::MsgStat => {
+                cx.cite(MSG_017);
+                status(queue)
+            }
+            Sys::MsgTimes => {
+                cx.cite(MSG_017);
+                let set = |by: Option<TaskId>| Value::Int(by.is_some().into());
+                Value::List(vec![
+                    set(queue.last_sender),
+                    set(queue.last_receiver),
+                    // Set when it was made.
+                    Value::Int(1),
+                ])
+            }
+            _ => Value::Int(k.message_queues.id(self.slot).into()),
+        };
+        Progress::Done(value)
+    }
+}
+
+/// The tasks that may be about to lock a queue that somebody else removes.
+pub fn meet_removals(program: &Program) -> Vec<TaskId> {
+    let removes = |t: TaskId| {
+        let body = &program.task(t).body;
+        body.iter()
+            .any(|s| matches!(s.sys, Sys::MsgRemove | Sys::MsgControlNumber))
+    };
+    let tasks = || program.task_ids().filter(|t| *t != TaskId::SETUP);
+    let meets = |t: &TaskId| tasks().any(|other| other != *t && removes(other));
+    tasks().filter(meets).collect()
+}
+
+/// `msgctl`, but for `IPC_STAT` and its kin.
 pub(crate) fn control(
     k: &mut Kernel,
     task: TaskId,
@@ -117,29 +201,8 @@ pub(crate) fn control(
         return Err(Errno::EINVAL);
     }
     match call.sys {
-        Sys::MsgStat => {
-            let slot = readable(k, task, id, cx)?;
-            cx.cite(MSG_017);
-            Ok(status(k.message_queues.get(slot)))
-        }
-        Sys::MsgTimes => {
-            let slot = readable(k, task, id, cx)?;
-            let queue = k.message_queues.get(slot);
-            cx.cite(MSG_017);
-            let set = |by: Option<TaskId>| Value::Int(by.is_some().into());
-            Ok(Value::List(vec![
-                set(queue.last_sender),
-                set(queue.last_receiver),
-                // Set when it was made.
-                Value::Int(1),
-            ]))
-        }
         Sys::MsgSet => set(k, task, id, call, cx),
         Sys::MsgRemove => remove(k, task, id, cx),
-        Sys::MsgStatSlot | Sys::MsgStatAny => {
-            let slot = indexed(k, task, id, call.sys == Sys::MsgStatSlot, cx)?;
-            Ok(Value::Int(k.message_queues.id(slot).into()))
-        }
         Sys::MsgLimits => {
             cx.cite(MSG_024);
             cx.cite(MSG_075);
@@ -309,6 +372,7 @@ fn remove(k: &mut Kernel, task: TaskId, id: i32, cx: &mut Cx) -> Result<Value, E
     let slot = controlled(k, task, id, cx)?;
     cx.cite(MSG_022);
     let queue = k.message_queues.make_mut().remove(slot);
+    io::warn(k, slot, &queue);
     for receiver in queue.receivers {
         io::give(k, receiver.task, Err(Errno::EIDRM));
     }
