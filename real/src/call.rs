@@ -2,8 +2,8 @@
 
 use crate::compile::{Call, Plan, Unsupported};
 use crate::{
-    epoll, eventfd, exec, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysv_msg,
-    terminal,
+    epoll, eventfd, exec, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysctl,
+    sysv_msg, terminal,
 };
 use scenario::{Bits, Sys};
 
@@ -198,6 +198,9 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::MsgLimits => sysv_msg::limits(c),
         Sys::MsgTotals => sysv_msg::totals(c),
         Sys::MsgControlNumber => sysv_msg::by_number(c),
+
+        Sys::Sysctl => sysctl::read(c),
+        Sys::SysctlWrite => sysctl::write(c),
 
         Sys::Fork => process::spawn(c, false),
         Sys::Thread => process::spawn(c, true),

@@ -1,7 +1,7 @@
 //! What this machine lets a sandbox do, and which programs it can run therefore.
 
 use crate::options::Quiet;
-use crate::posix_mq;
+use crate::{posix_mq, sysctl};
 use scenario::ast::Need;
 use scenario::{Arg, Program, Sys, Value};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub struct Facts {
     pub cpus: Vec<usize>,
     /// The one that lockstep runs on.
     pub cpu: usize,
+    /// Why workers cannot set the limits of their IPC namespace, if so.
+    pub limits_refused: Option<String>,
     /// Facilities of the kernel that scenarios may need: `posix_mq`.
     pub facilities: Vec<String>,
 }
@@ -183,10 +185,39 @@ impl Facts {
                 "it names message queues, and the sandbox has no ipc namespace".into(),
             ));
         }
+        self.can_use_limits(program)?;
         if !self.is_closed() {
             harmless(program, self)?;
         }
         Ok(())
+    }
+
+    /// Refuses a program that would read or set limits other than those of a namespace of its own.
+    fn can_use_limits(&self, program: &Program) -> Result<(), Skip> {
+        let has = |f: fn(Sys) -> bool| {
+            let mut stmts = program.tasks.iter().flat_map(|t| &t.body);
+            stmts.any(|s| f(s.sys))
+        };
+        if !has(sysctl::is_one) {
+            return Ok(());
+        }
+        let sets = has(|sys| sys == Sys::SysctlWrite);
+        let refuse = |why: &str| {
+            let does = if sets { "sets" } else { "reads" };
+            Err(Skip(format!(
+                "it {does} limits of the IPC namespace, {why}"
+            )))
+        };
+        if !self.has_namespace("ipc") {
+            return refuse("and the sandbox has no ipc namespace");
+        }
+        if sysctl::is_beside_threads(program) {
+            return refuse("in a process whose threads could see the descriptor that it takes");
+        }
+        match &self.limits_refused {
+            Some(why) if sets => refuse(&format!("which this kernel does not permit here: {why}")),
+            _ => Ok(()),
+        }
     }
 }
 

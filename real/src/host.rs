@@ -123,6 +123,10 @@ impl House {
             quiet_reason,
             cpus: given.cpus.clone(),
             cpu: given.cpu,
+            limits_refused: match has("ipc") {
+                true => crate::sysctl::refusal(),
+                false => Some("the sandbox has no ipc namespace".into()),
+            },
             facilities: facilities
                 .filter(|f| std::path::Path::new("/proc/sys").join(f.0).exists())
                 .map(|f| f.1.to_string())

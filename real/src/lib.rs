@@ -46,6 +46,7 @@ mod select;
 mod signal;
 mod stage;
 mod status;
+mod sysctl;
 mod sysv_msg;
 mod terminal;
 mod wire;

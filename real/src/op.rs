@@ -91,6 +91,11 @@ pub(crate) enum Do {
     Exec,
     /// Opens a master, unlocks it, opens its slave, and stores both where the fourth argument says.
     Openpt,
+    /// Opens the file of a limit, reads the number that is there by way of `text` into `number`, and
+    /// closes it.
+    ReadSysctl { text: usize, number: usize },
+    /// Opens the file of a limit, writes the fourth word there by way of `text`, and closes it.
+    WriteSysctl { text: usize },
     /// Starts the task of this slot: a process, or a thread of this one.
     Spawn { slot: usize, thread: bool },
     /// Reads memory that is not mapped.

@@ -36,6 +36,8 @@ pub(crate) struct Theatre {
     pub step_deadline: Duration,
     pub run_deadline: Duration,
     pub runs: u64,
+    /// Whether limits of the IPC namespace may be other than in a fresh one.
+    pub limits_changed: bool,
     /// Pages that fault already.
     pub faults: BTreeSet<usize>,
 }
@@ -52,6 +54,7 @@ impl Theatre {
             step_deadline: Duration::from_secs(2),
             run_deadline: Duration::from_secs(10),
             runs: 0,
+            limits_changed: false,
             faults: BTreeSet::new(),
         }
     }
@@ -130,9 +133,14 @@ impl Stage<'_> {
                 std::fs::set_permissions(&self.directory, PermissionsExt::from_mode(0o777))
             })
             .map_err(|e| Failure::call(&self.directory, e))?;
-        let mut stmts = self.program.tasks.iter().flat_map(|t| &t.body);
-        if stmts.any(|s| crate::sysv_msg::is_one(s.sys)) {
+        let makes = |is_one: fn(scenario::Sys) -> bool| {
+            let mut stmts = self.program.tasks.iter().flat_map(|t| &t.body);
+            stmts.any(|s| is_one(s.sys))
+        };
+        let uses_limits = makes(crate::sysctl::is_one);
+        if makes(crate::sysv_msg::is_one) || uses_limits || self.theatre.limits_changed {
             crate::sysv_msg::fresh_namespace().map_err(|e| Failure::call("unshare", e))?;
+            self.theatre.limits_changed = uses_limits;
         }
         let tid = worker::spawn(
             self.theatre.arena.globals(),

@@ -215,6 +215,19 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             0
         }
         Do::Openpt => openpt(args),
+        Do::ReadSysctl { text, number } => with_open(args, |file| {
+            let len = call(
+                libc::SYS_read,
+                [file, text as u64, crate::sysctl::DIGITS as u64, 0, 0, 0],
+            );
+            // SAFETY: the compiler left room for the text, of which so much was read, and the number.
+            unsafe { (number as *mut i64).write(parse(text, len)) };
+            len
+        }),
+        Do::WriteSysctl { text } => with_open(args, |file| {
+            let len = write_decimal(text, args[3] as i64);
+            call(libc::SYS_write, [file, text as u64, len as u64, 0, 0, 0])
+        }),
         Do::Spawn { slot, thread } => spawn(globals, slot, thread),
         Do::Exit { thread } => {
             post(
@@ -255,6 +268,55 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
         }
     }
     result
+}
+
+/// Opens a file as the words say, for as long as `f` uses it. Gives 0, or what went wrong.
+fn with_open(args: [u64; 6], f: impl FnOnce(u64) -> i64) -> i64 {
+    // SAFETY: the compiler put a path there; descriptors are numbers.
+    let call = |nr, args| unsafe { raw::syscall(nr, args) };
+    let file = call(libc::SYS_openat, [args[0], args[1], args[2], 0, 0, 0]);
+    if file < 0 {
+        return file;
+    }
+    let result = f(file as u64);
+    call(libc::SYS_close, [file as u64, 0, 0, 0, 0, 0]);
+    result.min(0)
+}
+
+/// The number that so many bytes there are the decimal digits of, up to what is none.
+fn parse(at: usize, len: i64) -> i64 {
+    let (mut number, mut negative) = (0i64, false);
+    for i in 0..len.max(0) as usize {
+        // SAFETY: the caller has read so many bytes to there.
+        match unsafe { (at.wrapping_add(i) as *const u8).read() } {
+            b'-' => negative = true,
+            digit @ b'0'..=b'9' => {
+                let digit = i64::from(digit.wrapping_sub(b'0'));
+                number = number.wrapping_mul(10).wrapping_add(digit);
+            }
+            _ => break,
+        }
+    }
+    if negative {
+        number.wrapping_neg()
+    } else {
+        number
+    }
+}
+
+/// Writes a number in decimal; gives the length.
+fn write_decimal(at: usize, n: i64) -> usize {
+    let mut end = at;
+    let mut put = |byte: u8| {
+        // SAFETY: the compiler left 32 bytes there; the longest number has 20.
+        unsafe { (end as *mut u8).write(byte) };
+        end = end.wrapping_add(1);
+    };
+    if n < 0 {
+        put(b'-');
+    }
+    put_number(&mut put, n.unsigned_abs());
+    end.wrapping_sub(at)
 }
 
 /// Opens a pseudoterminal: the call's arguments, and the place for the two descriptors.
@@ -340,13 +402,13 @@ fn write_fd_path(at: usize, process: Option<u64>, fd: i32) {
     put_str(&mut put, b"/proc/");
     match process {
         None => put_str(&mut put, b"self"),
-        Some(process) => put_number(&mut put, process as u32),
+        Some(process) => put_number(&mut put, u64::from(process as u32)),
     }
     put_str(&mut put, b"/fd/");
     if fd < 0 {
         put(b'-');
     }
-    put_number(&mut put, fd.unsigned_abs());
+    put_number(&mut put, u64::from(fd.unsigned_abs()));
     put(0);
 }
 
@@ -356,8 +418,8 @@ fn put_str(put: &mut impl FnMut(u8), s: &[u8]) {
     }
 }
 
-fn put_number(put: &mut impl FnMut(u8), n: u32) {
-    let mut unit = 1_000_000_000;
+fn put_number(put: &mut impl FnMut(u8), n: u64) {
+    let mut unit = 10_000_000_000_000_000_000;
     while unit > 1 && n / unit == 0 {
         unit /= 10;
     }

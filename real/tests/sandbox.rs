@@ -3,6 +3,7 @@
 mod common;
 use common::*;
 use real::{Isolation, Options, Quiet, RaceCpus, RunError, Sandbox};
+use scenario::Sysctl;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -132,6 +133,14 @@ fn without_namespaces_only_the_harmless_is_run() {
         ),
         ("process p\n  unlink(\"../x\")\n", "outside its directory"),
         ("process p\n  execve(\"x\")\n", "executes"),
+        (
+            "process p\n  sysctl_write(\"kernel.msgmax\", 1)\n",
+            "sets limits of the IPC namespace, and the sandbox has no ipc namespace",
+        ),
+        (
+            "process p\n  sysctl(\"fs.mqueue.msg_max\")\n",
+            "reads limits of the IPC namespace, and the sandbox has no ipc namespace",
+        ),
     ] {
         match sandbox.lockstep(&program(text), &[]) {
             Err(RunError::Skip(skip)) => assert!(skip.0.contains(why), "{skip}"),
@@ -450,6 +459,83 @@ fn namespaces_that_are_refused_are_named() {
             );
         }
         Err(why) if why.starts_with("skip") => eprintln!("{why}"),
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// The limits that an IPC namespace has of its own, as this process sees them.
+fn limits() -> Vec<(&'static str, Option<String>)> {
+    let value = |s: &Sysctl| {
+        let path = format!("/proc/sys/{}", s.name().replace('.', "/"));
+        (s.name(), std::fs::read_to_string(path).ok())
+    };
+    Sysctl::ALL.iter().map(value).collect()
+}
+
+/// Sets all limits, which the next run, of another kind, must not find.
+fn sets_limits_for_itself_alone(sandbox: &mut Sandbox) -> Result<String, String> {
+    let outside = limits();
+    let has_queues = sandbox.facts().facilities.iter().any(|f| f == "posix_mq");
+    let there = |s: &&Sysctl| s.is_system_v() || has_queues;
+    let sets = |s: &Sysctl| format!("  sysctl_write(\"{s}\", 200)\n  sysctl(\"{s}\")\n");
+    let text: String = Sysctl::ALL.iter().filter(there).map(sets).collect();
+    let text = format!("process p\n{text}");
+    let opens = "process p\n  mq_open(\"/q\", O_CREAT|O_RDWR, 0o600)\n  mq_getattr(3)\n";
+    for _ in 0..3 {
+        let run = sandbox
+            .lockstep(&program(&text), &[])
+            .map_err(|e| e.to_string())?;
+        let told = tell(&program(&text), &run);
+        let set = told.iter().filter(|l| l.ends_with("p = 0")).count();
+        let read = told.iter().filter(|l| l.ends_with("p = 200")).count();
+        if (set, read) != (text.lines().count() / 2, text.lines().count() / 2) {
+            return Err(format!("{told:#?}"));
+        }
+        if has_queues {
+            let told = story(sandbox, opens, "");
+            assert_eq!(told[2], "p 1; p = [0, 10, 8192, 0]");
+        }
+        let told = story(sandbox, "process p\n  msgctl(0, IPC_INFO)\n", "");
+        assert_eq!(told[1], "p 0; p = [0, 8192, 16384, 32000]");
+    }
+    assert_eq!(outside, limits());
+    Ok(String::new())
+}
+
+#[test]
+fn limits_are_those_of_one_run() {
+    let mut sandbox = sandbox();
+    if let Some(why) = &sandbox.facts().limits_refused {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    sets_limits_for_itself_alone(&mut sandbox).unwrap();
+    let text = "process p\n  thread t\n    sysctl(\"kernel.msgmax\")\n  close(99)\n";
+    match sandbox.lockstep(&program(text), &[]) {
+        Err(RunError::Skip(skip)) => assert!(skip.0.contains("threads could see"), "{skip}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn limits_are_those_of_one_run_without_privileges() {
+    let result = apart(true, || {
+        let mut sandbox = Sandbox::new(&Options {
+            isolation: Isolation::Required,
+            ..Options::default()
+        })
+        .map_err(|e| e.to_string())?;
+        match &sandbox.facts().limits_refused {
+            Some(why) => Err(format!("limits: {why}")),
+            None => sets_limits_for_itself_alone(&mut sandbox),
+        }
+    });
+    match result {
+        Ok(_) => {}
+        // Some machines permit no user namespaces, older kernels no limits to be set in one.
+        Err(why) if why.contains("namespace") || why.starts_with("limits") => {
+            eprintln!("skipped: {why}");
+        }
         Err(why) => panic!("{why}"),
     }
 }

@@ -35,6 +35,8 @@ pub enum Kind {
     Fds,
     /// A list of pairs `[fd, events]`.
     PollFds,
+    /// A limit of the IPC namespace, by its name.
+    Sysctl,
     /// This very word, which tells rows of one name apart: `fcntl(fd, F_GETFL)`.
     Word(&'static str),
 }
@@ -125,6 +127,7 @@ impl fmt::Display for Kind {
             Kind::Signals => "a list of signals",
             Kind::Fds => "a list of descriptors",
             Kind::PollFds => "a list of pairs [fd, events]",
+            Kind::Sysctl => "a limit of the IPC namespace, such as \"kernel.msgmax\"",
             Kind::Word(word) => return write!(f, "the word `{word}`"),
         })
     }
@@ -434,6 +437,10 @@ calls! {
     MsgTotals = msgctl(id: Int, cmd: Word MSG_INFO) -> List, "msgctl(2)", "[highest slot in use, queues, messages, bytes], of the IPC namespace.";
     MsgTimes = msgctl_times(id: Int) -> List, "msgctl(2)", "[sent, received, changed]: whether `IPC_STAT` shows each time as set, 0 or 1.";
     MsgControlNumber = msgctl_n(id: Int, cmd: Int) -> Int, "msgctl(2)", "`msgctl` with a command by its number and a buffer outside memory.";
+
+    // Limits of the IPC namespace.
+    Sysctl = sysctl(name: Sysctl) -> Int, "sysctl(8)", "Reads a limit of the IPC namespace.";
+    SysctlWrite = sysctl_write(name: Sysctl, value: Int) -> Nothing, "sysctl(8)", "Sets a limit of the IPC namespace.";
 
     // Tasks.
     Fork = fork(child: Task) -> Task, "fork(2)", "Starts a child process; written `fork NAME` with its program below.";

@@ -26,6 +26,7 @@ mod print;
 mod program;
 mod schedule;
 mod show;
+mod sysctl;
 mod value;
 
 pub use call::{Gives, Kind, Param, Spec, Sys};
@@ -39,4 +40,5 @@ pub use program::{
     Arg, Cond, Condition, Pattern, Program, Stmt, Task, TaskId, TaskKind, Var, VarId,
 };
 pub use schedule::{Action, Schedule, ScheduleError, Step};
+pub use sysctl::Sysctl;
 pub use value::{BadMemory, Bits, Class, Fault, Signal, Value, constants};

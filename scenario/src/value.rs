@@ -1,6 +1,6 @@
 //! Values: what calls take and what they return.
 
-use crate::{Data, Errno, TaskId};
+use crate::{Data, Errno, Sysctl, TaskId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -300,6 +300,8 @@ pub enum Value {
     Memory(BadMemory),
     /// A path name.
     Path(String),
+    /// A limit of the IPC namespace.
+    Sysctl(Sysctl),
 }
 
 impl Value {
@@ -315,7 +317,11 @@ impl Value {
             Value::Error(_) => Some(-1),
             Value::Signal(s) => Some(i64::from(s.0)),
             Value::Symbol(_, n) => Some(i64::from(*n)),
-            Value::Task(_) | Value::List(_) | Value::Memory(_) | Value::Path(_) => None,
+            Value::Task(_)
+            | Value::List(_)
+            | Value::Memory(_)
+            | Value::Path(_)
+            | Value::Sysctl(_) => None,
         }
     }
 
@@ -379,6 +385,7 @@ impl fmt::Display for Value {
                 Fault::Null => write!(f, "null({})", m.count),
             },
             Value::Path(p) => write!(f, "{p:?}"),
+            Value::Sysctl(s) => write!(f, "\"{s}\""),
         }
     }
 }

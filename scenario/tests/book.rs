@@ -2,7 +2,7 @@
 //! scenarios. `LOCKSTEP_BLESS=1 cargo test -p lockstep-scenario --test book` writes the tables
 //! anew.
 
-use scenario::{Bits, Errno, Kind, Signal, Sys, load};
+use scenario::{Bits, Errno, Kind, Signal, Sys, Sysctl, load};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -75,6 +75,10 @@ fn constants() -> String {
     let mut signals: Vec<String> = Signal::NAMED.iter().map(|(n, _)| n.to_string()).collect();
     signals.extend(["SIGRTMIN", "SIGRTMIN+1", "…", "SIGRTMAX"].map(String::from));
     row("Signals", signals);
+    row(
+        "Limits",
+        Sysctl::ALL.iter().map(|s| format!("\"{s}\"")).collect(),
+    );
     row("Errnos", Errno::ALL.iter().map(Errno::to_string).collect());
     out
 }

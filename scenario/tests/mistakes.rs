@@ -267,3 +267,27 @@ fn of_variants() {
         ),
     ]);
 }
+
+#[test]
+fn of_limits() {
+    check!(&[
+        (
+            "a limit of the machine",
+            "process p\n  sysctl(\"kernel.pid_max\")\n"
+        ),
+        (
+            "nearly",
+            "process p\n  sysctl_write(\"kernel.msg_max\", 1)\n"
+        ),
+        (
+            "in one variant",
+            "with name in \"kernel.msgmax\", \"fs.file-max\"\nprocess p\n  sysctl(name)\n"
+        ),
+        ("no string", "process p\n  sysctl(7)\n"),
+        (
+            "a value that is none",
+            "process p\n  sysctl_write(\"kernel.msgmax\", \"100\")\n"
+        ),
+        ("no value", "process p\n  sysctl_write(\"kernel.msgmax\")\n"),
+    ]);
+}

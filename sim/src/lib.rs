@@ -31,6 +31,7 @@ pub mod quiet;
 pub mod select;
 pub mod signal;
 pub mod simulate;
+pub mod sysctl;
 mod system;
 pub mod sysv_msg;
 pub mod terminal;

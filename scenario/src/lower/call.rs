@@ -5,7 +5,7 @@ use super::task::Operand;
 use super::{Holds, Lowering, Scope, fold};
 use crate::ast::{CallLine, Expr, ExprKind};
 use crate::diagnostic::{Problem, nearest};
-use crate::{Arg, Bits, Kind, Param, Signal, Spec, Sys, TaskId, Value};
+use crate::{Arg, Bits, Data, Kind, Param, Signal, Spec, Sys, Sysctl, TaskId, Value};
 
 /// The row of the table, and the arguments of its parameters.
 type Typed = (Sys, Vec<Arg>);
@@ -177,6 +177,7 @@ impl Lowering<'_> {
                 Ok(_) => return given("this has a zero byte in it"),
                 Err(_) => return given("this is not UTF-8"),
             },
+            (Kind::Sysctl, Value::Data(name)) => sysctl(expr, &name)?,
             (Kind::Bits(kind), Value::Int(n)) => Value::Bits(kind, n.cast_unsigned()),
             (Kind::Bits(kind), Value::Bits(given, n)) if kind == given => Value::Bits(kind, n),
             (Kind::Task, Value::Int(n)) => Value::Int(n),
@@ -201,6 +202,19 @@ impl Lowering<'_> {
             Err(problem) => Wrong::Itself(problem),
         }
     }
+}
+
+/// The limit of that name.
+fn sysctl<'e>(expr: &Expr, name: &Data) -> Result<Value, Wrong<'e>> {
+    let name = String::from_utf8_lossy(&name.to_vec()).into_owned();
+    Sysctl::from_name(&name).map(Value::Sysctl).ok_or_else(|| {
+        let names: Vec<&str> = Sysctl::ALL.iter().map(|s| s.name()).collect();
+        Wrong::Itself(
+            Problem::new(expr.span, format!("no limit is named {name:?}"))
+                .label("not a limit that an IPC namespace has of its own")
+                .help(format!("one of {}", names.join(", "))),
+        )
+    })
 }
 
 /// Why an argument does not do.

@@ -53,6 +53,7 @@ pub(crate) fn describe(value: &Value) -> String {
         Value::Symbol(..) => "a symbolic number".into(),
         Value::Memory(_) => "a buffer that faults".into(),
         Value::Path(_) => "a path".into(),
+        Value::Sysctl(_) => "a limit".into(),
     }
 }
 

@@ -52,7 +52,13 @@ impl Uses {
                 _ => {}
             }
         }
-        uses.messages = on_messages(stmt.sys);
+        // Only opens look at the limits of POSIX queues.
+        let limit = |system_v: bool| match stmt.args.first() {
+            Some(Arg::Value(Value::Sysctl(which))) => which.is_system_v() == system_v,
+            _ => false,
+        };
+        uses.messages = on_messages(stmt.sys) || limit(true);
+        uses.names |= limit(false);
         uses.anything = stmt.sys == Sys::ReopenOf;
         uses.sigchld = match stmt.sys {
             Sys::Sigaction => {
@@ -178,7 +184,13 @@ fn may_exhaust_queues(program: &Program) -> bool {
     };
     let opens =
         || stmts().filter(|s| matches!(s.sys, Sys::MqOpen | Sys::MqOpenAttr | Sys::MqOpenRaw));
-    opens().count() > QUEUES
+    let sets_limit = |s: &Stmt| {
+        let which = s.args.first();
+        s.sys == Sys::SysctlWrite
+            && !matches!(which, Some(Arg::Value(Value::Sysctl(w))) if w.is_system_v())
+    };
+    opens().count() > QUEUES as usize
+        || opens().count() > 0 && stmts().any(sets_limit)
         || opens().map(charge).fold(0, u64::saturating_add) > CHARGE_LIMIT
         || opens().count() > 0 && stmts().any(|s| s.sys == Sys::Setrlimit)
 }
@@ -256,6 +268,7 @@ fn is_known(stmt: &Stmt) -> bool {
         | MqTimedReceiveFault | MqGetattr | MqSetattr | MqSetattrTo | MqNotifyNone
         | MqNotifySignal | MqNotifyNull | MqNotifyNumber | MqNotifyFault => true,
         sys if on_messages(sys) => true,
+        Sysctl | SysctlWrite => true,
         #[allow(unreachable_patterns)]
         _ => false,
     }

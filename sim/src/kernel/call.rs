@@ -12,7 +12,7 @@ use crate::select::SelectOp;
 use crate::signal::{FdReadOp, WaitOp};
 use crate::sysv_msg::{ReceiveOp, SendOp, StatOp};
 use crate::terminal::TerminalReadOp;
-use crate::{epoll, eventfd, fd, fifo, pipe, poll, process, select, signal, sysv_msg};
+use crate::{epoll, eventfd, fd, fifo, pipe, poll, process, select, signal, sysctl, sysv_msg};
 use scenario::{Errno, Sys, TaskId, Value};
 
 /// A call with its arguments.
@@ -252,6 +252,8 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         MsgSet | MsgRemove | MsgLimits | MsgTotals | MsgControlNumber => {
             sysv_msg::control(k, task, call, cx).into()
         }
+
+        Sysctl | SysctlWrite => sysctl::call(k, task, call, cx).into(),
     }
 }
 

@@ -37,6 +37,7 @@ use crate::fingerprint::Shared;
 use crate::pipe::Pipe;
 use crate::posix_mq::Queue;
 use crate::signal::{Frame, SigSet};
+use crate::sysctl::Limits;
 use crate::sysv_msg::Queues;
 use crate::terminal::Terminal;
 use scenario::{Clause, End, Handled, TaskId, Value};
@@ -259,6 +260,8 @@ pub struct Kernel {
     pub terminals: Table<Terminal>,
     /// System V message queues.
     pub message_queues: Shared<Queues>,
+    /// The limits of the IPC namespace.
+    pub limits: Shared<Limits>,
 }
 
 /// Something a step did that others can see.
@@ -393,6 +396,7 @@ impl Kernel {
             terminals: Table::default(),
             queue_names: Shared::new(BTreeMap::new()),
             message_queues: Shared::new(Queues::default()),
+            limits: Shared::new(Limits::default()),
         };
         kernel.tasks[0] = task(State::Idle);
         let root = kernel.new_id(TaskId::SETUP);

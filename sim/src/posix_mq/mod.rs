@@ -18,7 +18,7 @@ use crate::fifo::Inode;
 use crate::kernel::{Cx, File, FileKind, Invocation, Kernel, ObjId};
 use crate::pipe::Room;
 use io::queue_of;
-use scenario::{Bits, Data, Errno, Fault, Sys, TaskId, Value, constants::*};
+use scenario::{Bits, Data, Errno, Fault, Sys, Sysctl, TaskId, Value, constants::*};
 
 /// The methods of a notification, by their numbers.
 const SIGEV_SIGNAL: u8 = 0;
@@ -210,9 +210,18 @@ fn create(
 ) -> Result<ObjId, Errno> {
     let (me, limit) = (k.task(task).credentials, k.process_of(task).queue_limit);
     // Workers run without CAP_SYS_RESOURCE.
-    if k.queues.len() >= QUEUES {
+    let limits = &k.limits;
+    if !limits.is_stock(Sysctl::QueuesMax) {
+        cx.cite(MQ_115);
+    }
+    if k.queues.len() as u64 >= limits.most(Sysctl::QueuesMax) {
         cx.cite(MQ_017);
         return Err(Errno::ENOSPC);
+    }
+    let most_messages = i64::from(limits.get(Sysctl::MqMsgMax));
+    let most_bytes = i64::from(limits.get(Sysctl::MqMsgsizeMax));
+    if !limits.is_stock(Sysctl::MqMsgMax) || !limits.is_stock(Sysctl::MqMsgsizeMax) {
+        cx.cite(MQ_016);
     }
     let (most, size) = match call.sys {
         Sys::MqOpenAttr => {
@@ -223,14 +232,18 @@ fn create(
         }
         _ => {
             cx.cite(MQ_011);
-            (MESSAGES, SIZE)
+            let usual = |which| i64::from(limits.get(which));
+            (
+                usual(Sysctl::MqMsgDefault).min(most_messages),
+                usual(Sysctl::MqMsgsizeDefault).min(most_bytes),
+            )
         }
     };
     if most <= 0 || size <= 0 {
         cx.cite(MQ_013);
         return Err(Errno::EINVAL);
     }
-    if most > MESSAGES || size > SIZE {
+    if most > most_messages || size > most_bytes {
         cx.cite(MQ_014);
         return Err(Errno::EINVAL);
     }

@@ -4,12 +4,12 @@ use crate::kernel::WaitQueue;
 use scenario::{Data, TaskId};
 
 /// The most messages of a queue made without attributes, and the most that may be asked for
-/// (`msg_default`, `msg_max`).
-pub const MESSAGES: i64 = 10;
+/// (`msg_default`, `msg_max`), in a fresh namespace.
+pub const MESSAGES: i32 = 10;
 /// The same of the bytes of a message (`msgsize_default`, `msgsize_max`).
-pub const SIZE: i64 = 8192;
-/// So many queues may exist (`queues_max`).
-pub const QUEUES: usize = 256;
+pub const SIZE: i32 = 8192;
+/// So many queues may exist (`queues_max`), likewise.
+pub const QUEUES: i32 = 256;
 /// Priorities are below this.
 pub const PRIORITIES: u64 = 32768;
 /// What a user's queues may be charged in sum (soft `RLIMIT_MSGQUEUE`).

@@ -14,12 +14,12 @@
 //! A call finds its queue first and locks it afterwards. A removal that comes in between makes it fail
 //! as if it had slept (MSG-081); so where another task may remove queues these are two steps.
 
-use super::queue::{MSGMAX, Message, Queue, Receiver, Selection, Sender};
+use super::queue::{Message, Queue, Receiver, Selection, Sender};
 use super::{READ, WRITE, lookup};
 use crate::clause::*;
 use crate::kernel::{Clauses, Cx, Flavor, Invocation, Kernel, Op, Progress, Restart, State};
 use crate::pipe::{Buffer, Room};
-use scenario::{Errno, Fault, TaskId, Value, constants::*};
+use scenario::{Errno, Fault, Sysctl, TaskId, Value, constants::*};
 
 /// A send that waits for room.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,8 @@ pub struct ReceiveOp {
 struct Target {
     /// Bytes that the text may take.
     size: u64,
+    /// Bytes that a copy can have: room for them was set aside when the call was entered.
+    copied: u64,
     /// Bytes that are there for it; none if there is not even memory for the type.
     mapped: Option<u64>,
 }
@@ -78,7 +80,10 @@ fn send(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx) -> Result<
         cx.cite(MSG_009);
         return Err(Errno::EINVAL);
     }
-    if kind < 1 || buffer.count > MSGMAX {
+    if !k.limits.is_stock(Sysctl::MsgMax) {
+        cx.cite(MSG_033);
+    }
+    if kind < 1 || buffer.count > k.limits.most(Sysctl::MsgMax) {
         cx.cite(MSG_025);
         return Err(Errno::EINVAL);
     }
@@ -331,8 +336,10 @@ fn receive(
 ) -> Result<Progress, Errno> {
     let (id, flags) = (call.int(0) as i32, call.bits(3));
     let room = Room::of(call.args.get(1));
+    let longest = k.limits.most(Sysctl::MsgMax);
     let target = Target {
         size: room.count,
+        copied: room.count.min(longest),
         mapped: (!is_bad(call.args.get(1))).then_some(room.mapped),
     };
     if id < 0 {
@@ -343,7 +350,7 @@ fn receive(
         cx.cite(MSG_042);
         return Err(Errno::EINVAL);
     }
-    if room.count > MSGMAX {
+    if room.count > longest {
         cx.cite(MSG_042);
     }
     if flags & MSG_COPY != 0 {
@@ -352,7 +359,7 @@ fn receive(
             return Err(Errno::EINVAL);
         }
         // It reads as much as a message may have, from where the type is to stand.
-        let read = room.count.min(MSGMAX);
+        let read = target.copied;
         if read > 0 && target.mapped.is_none_or(|n| n.saturating_add(8) < read) {
             cx.cite(MSG_048);
             return Err(Errno::EFAULT);
@@ -414,6 +421,10 @@ impl ReceiveOp {
             }
         }
         if copies {
+            if message.len() > self.target.copied {
+                cx.cite(MSG_084);
+                return Err(Errno::EINVAL);
+            }
             cx.cite(MSG_044);
             let message = message.clone();
             return Ok(Progress::Done(self.store(message, cx)));

@@ -23,11 +23,13 @@ mod queue;
 
 pub use io::{ReceiveOp, SendOp};
 pub(crate) use io::{begin_receive, begin_send};
-pub use queue::{MSGMAX, MSGMNB, MSGMNI, Message, Queue, Queues, Receiver, Selection, Sender};
+pub use queue::{
+    MSGMAX, MSGMNB, MSGMNI, Message, Queue, Queues, Receiver, SLOTS, Selection, Sender,
+};
 
 use crate::clause::*;
 use crate::kernel::{Cx, Invocation, Kernel, Op, Progress};
-use scenario::{Bits, Errno, Program, Sys, TaskId, Value, constants::*};
+use scenario::{Bits, Errno, Program, Sys, Sysctl, TaskId, Value, constants::*};
 
 /// Permission to receive and to look.
 const READ: u32 = 4;
@@ -96,9 +98,16 @@ pub(crate) fn get(
     }
     cx.cite(MSG_004);
     cx.cite(MSG_007);
-    let queue = Queue::new(key, flags as u32, who);
-    let id = k.message_queues.make_mut().add(queue);
-    id.map(|id| Value::Int(id.into())).ok_or(Errno::ENOSPC)
+    if !k.limits.is_stock(Sysctl::MsgMnb) {
+        cx.cite(MSG_033);
+    }
+    let queue = Queue::new(key, flags as u32, who, k.limits.most(Sysctl::MsgMnb));
+    let most = k.limits.most(Sysctl::MsgMni) as usize;
+    let id = k.message_queues.make_mut().add(queue, most);
+    id.map(|id| Value::Int(id.into())).ok_or_else(|| {
+        cx.cite(MSG_010);
+        Errno::ENOSPC
+    })
 }
 
 /// A look at a queue that it has found, and has yet to lock.
@@ -205,10 +214,14 @@ pub(crate) fn control(
         Sys::MsgRemove => remove(k, task, id, cx),
         Sys::MsgLimits => {
             cx.cite(MSG_024);
-            cx.cite(MSG_075);
+            let limits = [Sysctl::MsgMax, Sysctl::MsgMnb, Sysctl::MsgMni];
+            if limits.iter().all(|&l| k.limits.is_stock(l)) {
+                cx.cite(MSG_075);
+            }
             let highest = k.message_queues.highest().into();
-            let limits = [highest, MSGMAX as i64, MSGMNB as i64, MSGMNI as i64];
-            Ok(Value::List(limits.map(Value::Int).to_vec()))
+            let limits = limits.map(|l| i64::from(k.limits.get(l)));
+            let told = std::iter::once(highest).chain(limits);
+            Ok(Value::List(told.map(Value::Int).collect()))
         }
         Sys::MsgTotals => {
             cx.cite(MSG_024);
@@ -332,7 +345,10 @@ fn set(
     let (uid, gid) = (call.int(1) as u32, call.int(2) as u32);
     let (mode, limit) = (call.bits(3) as u32, call.int(4) as u64);
     let slot = controlled(k, task, id, cx).inspect_err(|_| cx.cite(MSG_077))?;
-    if limit > MSGMNB {
+    if !k.limits.is_stock(Sysctl::MsgMnb) {
+        cx.cite(MSG_033);
+    }
+    if limit > k.limits.most(Sysctl::MsgMnb) {
         // Workers run without CAP_SYS_RESOURCE.
         cx.cite(MSG_019);
         if [uid, gid].contains(&u32::MAX) {

@@ -7,14 +7,14 @@ use crate::kernel::{Clauses, Credentials};
 use scenario::{Data, TaskId, constants::*};
 use std::collections::BTreeMap;
 
-/// Most bytes of one message's text (`msgmax`).
-pub const MSGMAX: u64 = 8192;
-/// `msg_qbytes` of a new queue, and the most that `IPC_SET` gives it (`msgmnb`).
-pub const MSGMNB: u64 = 16384;
-/// Most queues of a namespace (`msgmni`).
-pub const MSGMNI: usize = 32000;
+/// Most bytes of one message's text (`msgmax`), in a fresh namespace.
+pub const MSGMAX: i32 = 8192;
+/// `msg_qbytes` of a new queue, and the most that `IPC_SET` gives it (`msgmnb`), likewise.
+pub const MSGMNB: i32 = 16384;
+/// Most queues of a namespace (`msgmni`), likewise.
+pub const MSGMNI: i32 = 32000;
 /// Slots that ids are told apart by; above them is the sequence number.
-const SLOTS: i64 = 32768;
+pub const SLOTS: i32 = 32768;
 /// Slots that are gone through before the first is used again.
 const LEAST_CYCLE: usize = 64;
 
@@ -155,8 +155,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A new queue.
-    pub fn new(key: i32, mode: u32, who: Credentials) -> Queue {
+    /// A new queue, for so many bytes.
+    pub fn new(key: i32, mode: u32, who: Credentials, limit: u64) -> Queue {
         Queue {
             sequence: 0,
             key,
@@ -165,7 +165,7 @@ impl Queue {
             mode: mode & 0o777,
             messages: Vec::new(),
             bytes: 0,
-            limit: MSGMNB,
+            limit,
             receivers: Vec::new(),
             senders: Vec::new(),
             last_sender: None,
@@ -230,36 +230,37 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// Adds a queue; gives its id, or none if there are too many.
-    pub fn add(&mut self, mut queue: Queue) -> Option<i32> {
-        if self.slots.len() >= MSGMNI {
+    /// Adds a queue; gives its id, or none if there are `most` or more.
+    pub fn add(&mut self, mut queue: Queue, most: usize) -> Option<i32> {
+        if self.slots.len() >= most {
             return None;
         }
-        let end = LEAST_CYCLE.max(self.slots.len() * 3 / 2).min(MSGMNI);
+        let end = LEAST_CYCLE.max(self.slots.len() * 3 / 2);
+        let end = end.min(SLOTS as usize);
         let free = |slot: &usize| !self.slots.contains_key(&(*slot as u16));
         let slot = (self.next..end)
             .find(free)
             .or_else(|| (0..end).find(free))?;
         if slot < self.next {
-            self.sequence = (self.sequence + 1) % (i64::from(i32::MAX) / SLOTS);
+            self.sequence = (self.sequence + 1) % i64::from(i32::MAX / SLOTS);
         }
         self.next = slot + 1;
         queue.sequence = self.sequence;
         self.slots.insert(slot as u16, Shared::new(queue));
-        Some((self.sequence * SLOTS + slot as i64) as i32)
+        Some((self.sequence * i64::from(SLOTS) + slot as i64) as i32)
     }
 
     /// The slot of an id, if it names a queue that exists.
     pub fn find(&self, id: i32) -> Option<u16> {
         let slot = slot_of(id)?;
         let queue = self.slots.get(&slot)?;
-        (queue.sequence == i64::from(id) / SLOTS).then_some(slot)
+        (queue.sequence == i64::from(id / SLOTS)).then_some(slot)
     }
 
     /// The id of the queue in a slot.
     pub fn id(&self, slot: u16) -> i32 {
         let sequence = self.slots.get(&slot).map_or(0, |q| q.sequence);
-        (sequence * SLOTS + i64::from(slot)) as i32
+        (sequence * i64::from(SLOTS) + i64::from(slot)) as i32
     }
 
     /// The slot of the queue with that key.
@@ -303,7 +304,7 @@ impl Queues {
 }
 
 fn slot_of(id: i32) -> Option<u16> {
-    (id >= 0).then_some((i64::from(id) % SLOTS) as u16)
+    (id >= 0).then_some((id % SLOTS) as u16)
 }
 
 #[cfg(test)]
@@ -316,8 +317,12 @@ mod tests {
         gid: 0,
     };
 
+    fn empty() -> Queue {
+        Queue::new(0, 0, ROOT, 16384)
+    }
+
     fn queue(kinds: &[i64]) -> Queue {
-        let mut q = Queue::new(0, 0o600, ROOT);
+        let mut q = Queue::new(0, 0o600, ROOT, 16384);
         for (at, &kind) in kinds.iter().enumerate() {
             let text = Data::from(format!("{at}").as_str());
             q.push(Message { kind, text });
@@ -368,24 +373,38 @@ mod tests {
     #[test]
     fn ids_go_round() {
         let mut all = Queues::default();
-        let mut made = || all.add(Queue::new(0, 0, ROOT)).expect("there is room");
+        let mut made = || all.add(empty(), 32000).expect("there is room");
         assert_eq!([made(), made(), made()], [0, 1, 2]);
         all.remove(1);
-        assert_eq!(all.add(Queue::new(0, 0, ROOT)), Some(3));
+        assert_eq!(all.add(empty(), 32000), Some(3));
         for _ in 4..64 {
-            all.add(Queue::new(0, 0, ROOT));
+            all.add(empty(), 32000);
         }
         // 63 are in use: the cycle ends at 94.
-        assert_eq!(all.add(Queue::new(0, 0, ROOT)), Some(64));
+        assert_eq!(all.add(empty(), 32000), Some(64));
         let mut few = Queues::default();
         for n in 0..64 {
-            assert_eq!(few.add(Queue::new(0, 0, ROOT)), Some(n));
+            assert_eq!(few.add(empty(), 32000), Some(n));
             few.remove(n as u16);
         }
-        assert_eq!(few.add(Queue::new(0, 0, ROOT)), Some(32768));
+        assert_eq!(few.add(empty(), 32000), Some(32768));
         assert_eq!(few.find(0), None, "an id of an earlier queue in the slot");
         assert_eq!(few.find(32768), Some(0));
         assert_eq!(few.in_use(0), Some(0), "an index knows no sequence");
+    }
+
+    #[test]
+    fn there_are_so_many_and_those_that_are_there_stay() {
+        let mut all = Queues::default();
+        assert_eq!(all.add(empty(), 0), None);
+        assert_eq!(
+            [all.add(empty(), 2), all.add(empty(), 2)],
+            [Some(0), Some(1)]
+        );
+        assert_eq!([all.add(empty(), 2), all.add(empty(), 1)], [None, None]);
+        all.remove(0);
+        assert_eq!(all.add(empty(), 1), None);
+        assert_eq!(all.add(empty(), 2), Some(2));
     }
 
     #[test]
