@@ -10,10 +10,11 @@
 //! ```
 
 use crate::pipe::{Pipe, Wanted};
-use crate::protocol::{Fault, Stuck, World};
+use crate::protocol::{Fault, Left, World};
 use crate::runtime::Runtime;
 use scenario::{Errno, TaskId};
-use sim::kernel::How;
+use sim::kernel::{How, Restart};
+use std::sync::Arc;
 
 /// How a FIFO is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,11 @@ pub(crate) struct Access {
 impl<R: Runtime> Pipe<R> {
     /// `fifo_open`.
     pub fn open(
-        &self,
+        self: &Arc<Self>,
         world: &World<R>,
         task: TaskId,
         access: Access,
-    ) -> Result<Result<(), Errno>, Stuck> {
+    ) -> Result<Result<(), Errno>, Left> {
         let mut pipe = R::lock(&self.inner);
         if access.writes && !access.reads && access.nonblocking && pipe.readers == 0 {
             return Ok(Err(Errno::ENXIO));
@@ -58,7 +59,7 @@ impl<R: Runtime> Pipe<R> {
             _ => pipe.has(partner),
         };
         while !met(&pipe) {
-            world.waits(task, self, partner);
+            self.waits(world, task, partner);
             if world.fault != Some(Fault::UnlockThenJoin) {
                 self.read_queue.prepare(world, task, How::Together);
             }
@@ -69,6 +70,11 @@ impl<R: Runtime> Pipe<R> {
             world.schedule(task)?;
             self.read_queue.finish(world, task);
             pipe = R::lock(&self.inner);
+            if !met(&pipe) && world.signal_pending(task) {
+                // Not unlocked in between: who opens now would meet a partner that is about to leave.
+                self.release_locked(world, &mut pipe, access.reads, access.writes);
+                return Err(Left::Disturbed(Restart::UnlessHandler));
+            }
         }
         Ok(Ok(()))
     }

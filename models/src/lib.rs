@@ -10,7 +10,7 @@
 //! | What comes out? | [`ModelRun`], [`ModelError`] |
 //! | What can each engine not see? | [`runtime::loom`], [`runtime::shuttle`], [`runtime::std`] |
 //! | How does a scenario become threads? | [`shell`] |
-//! | How does a kernel really do it: locks, wait queues, wake-ups? | [`protocol`]: [`wait`], [`pipe`], [`fifo`] |
+//! | How does a kernel really do it: locks, wait queues, wake-ups? | [`protocol`]: [`wait`], [`signal`], [`pipe`], [`fifo`], [`handoff`], [`posix_mq`], [`sysv_msg`] |
 //!
 //! ```
 //! let text = "\
@@ -38,11 +38,15 @@
 
 mod engine;
 pub mod fifo;
+pub mod handoff;
 pub mod pipe;
+pub mod posix_mq;
 pub mod protocol;
 mod report;
 pub mod runtime;
 pub mod shell;
+pub mod signal;
+pub mod sysv_msg;
 pub mod wait;
 
 pub use engine::{LoomOptions, ShuttleOptions, Strategy};

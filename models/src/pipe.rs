@@ -14,12 +14,13 @@
 //! leaves bytes wakes the next reader, a writer that leaves a free slot the next writer. The last
 //! one of a side to close wakes everyone on both.
 
-use crate::protocol::{Fault, Stuck, World};
+use crate::protocol::{Fault, Left, World};
 use crate::runtime::Runtime;
 use crate::wait::WaitQueue;
 use scenario::{Data, Errno, TaskId};
-use sim::kernel::Clauses;
+use sim::kernel::{Clauses, Restart};
 use sim::pipe::{Buffer, Ring, Source};
+use std::sync::Arc;
 
 /// A pipe or FIFO.
 pub(crate) struct Pipe<R: Runtime> {
@@ -83,18 +84,24 @@ impl<R: Runtime> Pipe<R> {
         }
     }
 
-    fn has(&self, wanted: Wanted) -> bool {
+    pub fn has(&self, wanted: Wanted) -> bool {
         R::lock(&self.inner).has(wanted)
+    }
+
+    /// Notes what a task is about to sleep for.
+    pub fn waits(self: &Arc<Self>, world: &World<R>, task: TaskId, wanted: Wanted) {
+        let pipe = self.clone();
+        world.waits(task, move || pipe.has(wanted));
     }
 
     /// `anon_pipe_read`.
     pub fn read(
-        &self,
+        self: &Arc<Self>,
         world: &World<R>,
         task: TaskId,
         count: usize,
         nonblocking: bool,
-    ) -> Result<Result<Data, Errno>, Stuck> {
+    ) -> Result<Result<Data, Errno>, Left> {
         let mut waited = false;
         let mut pipe = R::lock(&self.inner);
         let taken = loop {
@@ -110,7 +117,7 @@ impl<R: Runtime> Pipe<R> {
             }
             drop(pipe);
             let wanted = Wanted::Readable;
-            world.waits(task, self, wanted);
+            self.waits(world, task, wanted);
             self.read_queue
                 .wait_event(world, task, || self.has(wanted))?;
             waited = true;
@@ -134,12 +141,12 @@ impl<R: Runtime> Pipe<R> {
 
     /// `anon_pipe_write`.
     pub fn write(
-        &self,
+        self: &Arc<Self>,
         world: &World<R>,
         task: TaskId,
         data: &Data,
         nonblocking: bool,
-    ) -> Result<Written, Stuck> {
+    ) -> Result<Written, Left> {
         let buffer = Buffer::new(data.clone());
         let source = Source {
             valid: &buffer.valid,
@@ -170,14 +177,25 @@ impl<R: Runtime> Pipe<R> {
                     n => Written::Done(n),
                 };
             }
+            if world.signal_pending(task) {
+                match done {
+                    0 => return Err(Left::Disturbed(Restart::UnlessHandler)),
+                    n => break Written::Done(n),
+                }
+            }
             drop(pipe);
             if was_empty {
                 self.wake_reader(world);
             }
             let wanted = Wanted::Writable;
-            world.waits(task, self, wanted);
-            self.write_queue
-                .wait_event(world, task, || self.has(wanted))?;
+            self.waits(world, task, wanted);
+            let slept = self
+                .write_queue
+                .wait_event(world, task, || self.has(wanted));
+            // A signal is looked for when there is still no room.
+            if let Err(Left::Stuck) = slept {
+                return Err(Left::Stuck);
+            }
             waited = true;
             pipe = R::lock(&self.inner);
             was_empty = pipe.ring.is_empty();
@@ -201,12 +219,15 @@ impl<R: Runtime> Pipe<R> {
 
     /// `pipe_release`: a description that was open so is gone.
     pub fn release(&self, world: &World<R>, reader: bool, writer: bool) {
-        let mut pipe = R::lock(&self.inner);
+        self.release_locked(world, &mut R::lock(&self.inner), reader, writer);
+    }
+
+    /// The same, by who holds the mutex already. As on Linux, it is held while others are woken.
+    pub fn release_locked(&self, world: &World<R>, pipe: &mut Inner, reader: bool, writer: bool) {
         pipe.readers -= u32::from(reader);
         pipe.writers -= u32::from(writer);
         match (pipe.readers, pipe.writers) {
             (0, 0) => pipe.ring = Ring::new(pipe.ring.limit()),
-            // As on Linux, the mutex is held meanwhile.
             (0, _) | (_, 0) => {
                 self.read_queue.wake_all(world);
                 self.write_queue.wake_all(world);

@@ -16,10 +16,11 @@
 //! the tail, in order of arrival (they want to be woken *alone*). Who is woken is taken out of the
 //! queue by the waker. One who is awake already does not count: the wake-up goes on to the next.
 
-use crate::protocol::{Fault, Stuck, World};
+use crate::protocol::{Fault, Left, Stuck, World};
 use crate::runtime::Runtime;
+use crate::signal::Signals;
 use scenario::TaskId;
-use sim::kernel::How;
+use sim::kernel::{How, Restart};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Task<R: Runtime> {
     state: R::Mutex<State>,
     wake: R::Condvar,
+    pub signals: R::Mutex<Signals>,
 }
 
 #[derive(Default)]
@@ -42,6 +44,7 @@ impl<R: Runtime> Task<R> {
         Task {
             state: R::mutex(State::default()),
             wake: R::condvar(),
+            signals: R::mutex(Signals::default()),
         }
     }
 }
@@ -104,16 +107,33 @@ impl<R: Runtime> WaitQueue<R> {
         WaitQueue(R::mutex(VecDeque::new()))
     }
 
+    /// `prepare_to_wait_event`: the task joins the queue, and is about to sleep. If a signal is there it
+    /// leaves the queue instead, before the caller's last look at what it waits for: a wake-up from
+    /// then on is for the others, one from before has made that look succeed. Tells whether it joined.
+    fn prepare_unless_signal(&self, world: &World<R>, task: TaskId, how: How) -> bool {
+        let mut queue = R::lock(&self.0);
+        let disturbed = world.signal_pending(task);
+        if disturbed && world.fault != Some(Fault::SignalEatsWakeUp) {
+            queue.retain(|w| w.0 != task);
+            return false;
+        }
+        Self::join(&mut queue, world, task, how);
+        !disturbed
+    }
+
     /// `prepare_to_wait`: the task joins the queue, and is about to sleep.
     pub fn prepare(&self, world: &World<R>, task: TaskId, how: How) {
-        let mut queue = R::lock(&self.0);
+        Self::join(&mut R::lock(&self.0), world, task, how);
+    }
+
+    fn join(queue: &mut VecDeque<(TaskId, How)>, world: &World<R>, task: TaskId, how: How) {
         if !queue.iter().any(|w| w.0 == task) {
             match how {
                 How::Alone => queue.push_back((task, how)),
                 _ => queue.push_front((task, how)),
             }
         }
-        R::lock(&world.task(task).state).interruptible = true;
+        world.about_to_sleep(task);
     }
 
     /// `finish_wait`: the task runs, and is out of the queue.
@@ -134,7 +154,7 @@ impl<R: Runtime> WaitQueue<R> {
         world: &World<R>,
         task: TaskId,
         condition: impl Fn() -> bool,
-    ) -> Result<(), Stuck> {
+    ) -> Result<(), Left> {
         if world.fault == Some(Fault::CheckThenSleep) {
             while !condition() {
                 self.prepare(world, task, How::Alone);
@@ -144,9 +164,13 @@ impl<R: Runtime> WaitQueue<R> {
             return Ok(());
         }
         loop {
-            self.prepare(world, task, How::Alone);
+            let joined = self.prepare_unless_signal(world, task, How::Alone);
             if condition() {
                 break;
+            }
+            if !joined {
+                self.finish(world, task);
+                return Err(Left::Disturbed(Restart::UnlessHandler));
             }
             world.schedule(task)?;
             if world.fault == Some(Fault::IfForWhile) {
@@ -184,8 +208,13 @@ impl<R: Runtime> WaitQueue<R> {
 }
 
 impl<R: Runtime> World<R> {
+    /// `set_current_state(TASK_INTERRUPTIBLE)`: from now on a wake-up means the task.
+    pub fn about_to_sleep(&self, task: TaskId) {
+        R::lock(&self.task(task).state).interruptible = true;
+    }
+
     /// Wakes a task that sleeps or is about to; tells whether it was one.
-    fn try_to_wake(&self, task: TaskId) -> bool {
+    pub fn try_to_wake(&self, task: TaskId) -> bool {
         let task_of = self.task(task);
         let mut state = R::lock(&task_of.state);
         if !std::mem::replace(&mut state.interruptible, false) {
@@ -198,11 +227,15 @@ impl<R: Runtime> World<R> {
         true
     }
 
-    /// Sleeps, if nobody has woken the task since it was about to.
+    /// Sleeps, if nobody has woken the task since it was about to, and no signal is there.
     pub fn schedule(&self, task: TaskId) -> Result<(), Stuck> {
         let own = self.task(task);
         let mut state = R::lock(&own.state);
         if !state.interruptible {
+            return Ok(());
+        }
+        if self.fault != Some(Fault::SleepsWithSignal) && self.signal_pending(task) {
+            state.interruptible = false;
             return Ok(());
         }
         state.asleep = true;

@@ -9,9 +9,18 @@ use models::{ShuttleOptions, Strategy};
 use scenario::Program;
 
 fn run(program: &Program, fault: Option<Fault>, strategy: Strategy) -> ProtocolRun {
+    run_so_often(program, fault, strategy, 1_000)
+}
+
+fn run_so_often(
+    program: &Program,
+    fault: Option<Fault>,
+    strategy: Strategy,
+    executions: usize,
+) -> ProtocolRun {
     let options = ShuttleOptions {
         seed: 11,
-        executions: 1_000,
+        executions,
         strategy,
         ..ShuttleOptions::default()
     };
@@ -27,28 +36,39 @@ fn what_it_finds_is_what_explore_finds() {
         for strategy in [Strategy::Random, Strategy::Pct(3)] {
             let found = run(&program, None, strategy);
             assert!(found.run.outcomes.is_subset(&all), "{}", program.name);
-            assert!(found.lost.is_empty(), "{} {:?}", program.name, found.lost);
+            assert!(
+                found.broken.is_empty(),
+                "{} {:?}",
+                program.name,
+                found.broken
+            );
         }
     }
 }
 
 #[test]
 fn every_broken_rule_is_caught_and_replays() {
-    for &(fault, text) in FAULTS {
+    // Its memory is never weak.
+    for &(fault, text) in FAULTS.iter().filter(|f| !f.0.is_weak()) {
         let program = program(text);
-        let found = run(&program, Some(fault), Strategy::Random);
+        let mut found = run(&program, Some(fault), Strategy::Random);
+        if wrong(&program, &found).is_empty() {
+            // A rare order: one task is kept from running for long.
+            found = run_so_often(&program, Some(fault), Strategy::Pct(3), 20_000);
+        }
         let wrong = wrong(&program, &found);
         assert!(!wrong.is_empty(), "{fault:?} goes unseen");
         for outcome in wrong {
-            let witness = found.run.witnesses[&outcome].shuttle.clone();
-            let schedule = witness.expect("shuttle has schedules");
+            let broken = found.broken.get(&outcome);
+            let schedule = match broken {
+                Some(broken) => broken.shuttle.clone(),
+                None => found.run.witnesses[&outcome].shuttle.clone(),
+            };
+            let schedule = schedule.expect("shuttle has schedules");
             let again = run(&program, Some(fault), Strategy::Replay(schedule));
             assert!(again.run.outcomes.contains(&outcome), "{fault:?}");
-            assert_eq!(
-                again.lost.get(&outcome),
-                found.lost.get(&outcome),
-                "{fault:?}"
-            );
+            let what = |found: &ProtocolRun| found.broken.get(&outcome).map(|b| b.what.clone());
+            assert_eq!(what(&again), what(&found), "{fault:?}");
         }
     }
 }

@@ -33,6 +33,11 @@ fn the_protocols_stay_within_explore_on_plain_threads() {
             "{}",
             program.name
         );
-        assert!(found.lost.is_empty(), "{} {:?}", program.name, found.lost);
+        assert!(
+            found.broken.is_empty(),
+            "{} {:?}",
+            program.name,
+            found.broken
+        );
     }
 }

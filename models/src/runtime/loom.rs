@@ -5,7 +5,8 @@
 //! - At most five threads, the one that starts the others among them.
 //! - With a bound on preemptions, schedules with more of them. Without one it is exhaustive on
 //!   locks and condition variables, but not on atomics: its reduction remembers only the last
-//!   access to each. Nothing here uses atomics under loom.
+//!   access to each. Here each word has a condition variable that nobody waits for and every access
+//!   notifies, so that the reduction takes all accesses for dependent.
 //! - Condition variables never wake for nothing, and wake in the order of arrival.
 //! - It has no choice of its own to offer: what depends on a choice of the kernel's is skipped.
 //! - It stops at its limits without saying so; [`crate::loom()`] notices and says *incomplete*.
@@ -172,6 +173,34 @@ mod lib {
         pub fn notify_all(&self) {
             let all = ::std::mem::take(&mut *self.waiting());
             all.iter().for_each(Thread::unpark);
+        }
+    }
+
+    /// An atomic, and what makes loom take every two accesses to it for dependent: it says nothing of
+    /// the order of memory.
+    pub struct Word {
+        value: loom::atomic::AtomicUsize,
+        touched: loom::Condvar,
+    }
+
+    impl Word {
+        pub fn new(value: usize) -> Word {
+            Word {
+                value: loom::atomic::AtomicUsize::new(value),
+                touched: loom::Condvar::new(),
+            }
+        }
+
+        #[track_caller]
+        pub fn load(&self, order: Ordering) -> usize {
+            self.touched.notify_all();
+            self.value.load(order)
+        }
+
+        #[track_caller]
+        pub fn store(&self, value: usize, order: Ordering) {
+            self.touched.notify_all();
+            self.value.store(value, order);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a threaded kernel needs of the machine below it: a mutex, a condition variable, threads.
+//! What a threaded kernel needs of the machine below it: a mutex, a condition variable, a word that is
+//! shared without a lock, threads.
 //!
 //! [`Runtime`] is implemented three times by one macro, because loom, shuttle and std share their
 //! paths. Everything in this crate that blocks is generic over it, so that one text runs under
@@ -10,6 +11,7 @@ pub mod std;
 
 use ::std::io;
 use ::std::ops::DerefMut;
+use ::std::sync::atomic::Ordering;
 
 /// The machine below a threaded kernel.
 ///
@@ -21,6 +23,8 @@ pub trait Runtime: Sized + 'static {
     type Guard<'a, T: Send + 'static>: DerefMut<Target = T>;
     /// A condition variable.
     type Condvar: Send + Sync;
+    /// A word that threads share without a lock.
+    type Word: Send + Sync;
     /// A thread to be joined.
     type Thread: Send;
 
@@ -43,6 +47,14 @@ pub trait Runtime: Sized + 'static {
     /// Wakes all threads that wait. The caller holds the lock that goes with them.
     #[track_caller]
     fn notify_all(condvar: &Self::Condvar);
+    /// A new word.
+    fn word(value: usize) -> Self::Word;
+    /// Reads a word.
+    #[track_caller]
+    fn load(word: &Self::Word, order: Ordering) -> usize;
+    /// Writes a word.
+    #[track_caller]
+    fn store(word: &Self::Word, value: usize, order: Ordering);
     /// Starts a thread.
     ///
     /// # Errors
@@ -72,6 +84,7 @@ macro_rules! runtime {
             type Mutex<T: Send + 'static> = lib::Mutex<T>;
             type Guard<'a, T: Send + 'static> = lib::MutexGuard<'a, T>;
             type Condvar = lib::Condvar;
+            type Word = lib::Word;
             type Thread = thread::JoinHandle<()>;
 
             fn mutex<T: Send + 'static>(value: T) -> lib::Mutex<T> {
@@ -103,6 +116,20 @@ macro_rules! runtime {
             #[track_caller]
             fn notify_all(condvar: &lib::Condvar) {
                 condvar.notify_all();
+            }
+
+            fn word(value: usize) -> lib::Word {
+                lib::Word::new(value)
+            }
+
+            #[track_caller]
+            fn load(word: &lib::Word, order: ::std::sync::atomic::Ordering) -> usize {
+                word.load(order)
+            }
+
+            #[track_caller]
+            fn store(word: &lib::Word, value: usize, order: ::std::sync::atomic::Ordering) {
+                word.store(value, order);
             }
 
             #[track_caller]

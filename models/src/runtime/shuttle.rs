@@ -4,8 +4,7 @@
 //!
 //! - It samples. What it has not met in so many schedules may still be there; only `Dfs` that
 //!   ends by itself is exhaustive, and it has no reduction, so it ends only for the smallest.
-//! - Atomics are sequentially consistent: a missing `Release` is invisible to it. Nothing here
-//!   uses atomics under shuttle.
+//! - Atomics are sequentially consistent: a missing `Release` is invisible to it.
 //! - Condition variables never wake for nothing.
 
 use super::runtime;
@@ -25,6 +24,7 @@ runtime!(
 );
 
 mod lib {
+    pub use ::shuttle::sync::atomic::AtomicUsize as Word;
     pub use ::shuttle::sync::{Condvar, Mutex, MutexGuard};
     use ::shuttle::thread;
     use ::std::io;

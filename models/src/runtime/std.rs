@@ -17,6 +17,7 @@ runtime!(Std, choose: |_| Some(0), recorded: None);
 
 mod lib {
     use ::std::io;
+    pub use ::std::sync::atomic::AtomicUsize as Word;
     pub use ::std::sync::{Condvar, Mutex, MutexGuard};
     use ::std::thread;
 

@@ -135,7 +135,7 @@ impl Dispositions {
     }
 
     /// Whether the process does nothing at all about the signal.
-    fn ignore(&self, signal: Signal) -> bool {
+    pub fn ignore(&self, signal: Signal) -> bool {
         match self.get(signal).handler {
             SIG_IGN => true,
             SIG_DFL => matches!(Usual::of(signal), Usual::Ignore | Usual::Continue),
@@ -146,7 +146,7 @@ impl Dispositions {
 
 /// What a signal does by default (SIG-002, SIG-003, SIG-004).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Usual {
+pub enum Usual {
     /// The process ends.
     Terminate,
     /// The process ends, with a core if there is room for one.
@@ -160,7 +160,8 @@ enum Usual {
 }
 
 impl Usual {
-    fn of(signal: Signal) -> Usual {
+    /// Of this signal.
+    pub fn of(signal: Signal) -> Usual {
         match signal {
             Signal::SIGCHLD | Signal::SIGURG | Signal::SIGWINCH => Usual::Ignore,
             Signal::SIGSTOP | Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU => Usual::Stop,

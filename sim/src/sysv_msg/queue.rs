@@ -292,6 +292,12 @@ impl Queues {
         queue
     }
 
+    /// All of them, by id.
+    pub fn by_id(&self) -> impl Iterator<Item = (i32, Queue)> {
+        let all = self.slots.iter();
+        all.map(|(slot, queue)| (self.id(*slot), (**queue).clone()))
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Queue> {
         self.slots.values().map(|q| &**q)
