@@ -1,8 +1,8 @@
 //! Every scenario, by its name, on the threaded kernel: loom finds the outcomes that explore has,
-//! shuttle none that it has not.
+//! shuttle none that it has not; and so do the protocols, where they have its calls.
 
 use lockstep::models::{
-    LoomOptions, ModelError, ModelRun, ShuttleOptions, Strategy, loom, shuttle,
+    LoomOptions, ModelError, ModelRun, ShuttleOptions, Strategy, loom, protocol, shuttle,
 };
 use lockstep::scenario::Outcome;
 use lockstep::sim::kernel::Config;
@@ -33,15 +33,13 @@ fn main() -> ExitCode {
             ..ShuttleOptions::default()
         };
         let run = shuttle(&case.program, Config::default(), &options);
-        compare(
-            &case,
-            "shuttle",
-            &outcomes,
-            run.map(|r| ModelRun {
-                complete: false,
-                ..r
-            }),
-        );
+        compare(&case, "shuttle", &outcomes, run);
+
+        let run = protocol::shuttle(&case.program, None, &options);
+        if let Ok(found) = &run {
+            assert!(found.broken.is_empty(), "protocols: {:?}", found.broken);
+        }
+        compare(&case, "protocols", &outcomes, run.map(|found| found.run));
         Ok(())
     })
 }
