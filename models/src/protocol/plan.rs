@@ -7,7 +7,7 @@ use crate::report::{Failure, ModelError, Record};
 use crate::runtime::Runtime;
 use crate::signal;
 use scenario::constants::*;
-use scenario::{Arg, Data, Outcome, Program, Signal, Stmt, Sys, TaskId, TaskKind, Value};
+use scenario::{Arg, Data, Outcome, Program, Signal, Stmt, Sys, Sysctl, TaskId, TaskKind, Value};
 use sim::System;
 use sim::fifo::Content;
 use sim::kernel::{Config, FileKind, Kernel, ObjId};
@@ -70,7 +70,7 @@ fn is_known(stmt: &Stmt, kernel: &Kernel) -> bool {
         Sys::MqSend => bytes(1).is_some() && number(2).is_some_and(|n| (0..32768).contains(&n)),
         Sys::MqReceive => number(1).is_some(),
         Sys::MsgSend => {
-            let fits = |data: &Data| data.len() as u64 <= sim::sysv_msg::MSGMAX;
+            let fits = |data: &Data| data.len() as u64 <= kernel.limits.most(Sysctl::MsgMax);
             let known = flags(3).is_some_and(|f| f as u64 & !IPC_NOWAIT == 0);
             known && bytes(2).is_some_and(fits) && number(1).is_some_and(|n| n > 0)
         }
@@ -80,8 +80,9 @@ fn is_known(stmt: &Stmt, kernel: &Kernel) -> bool {
         }
         Sys::MsgSet => {
             let ids = [1, 2].iter().all(|&at| number(at).is_some_and(|n| n >= 0));
-            let limit = 0..=sim::sysv_msg::MSGMNB as i64;
-            ids && number(3).is_some() && number(4).is_some_and(|n| limit.contains(&n))
+            let most = kernel.limits.most(Sysctl::MsgMnb);
+            let known = |n: i64| u64::try_from(n).is_ok_and(|n| n <= most);
+            ids && number(3).is_some() && number(4).is_some_and(known)
         }
         Sys::MsgRemove => true,
         _ => false,
