@@ -1,7 +1,7 @@
 //! A scenario made ready to run: names are numbers, variants are chosen, every call is typed.
 
 use crate::ast::{Need, Op, Quantifier, Span};
-use crate::{Sys, Value};
+use crate::{Errno, Sys, Value};
 use serde::{Deserialize, Serialize};
 
 /// A task of a program: 0 is the setup process.
@@ -168,6 +168,22 @@ impl Stmt {
             .ok()
             .filter(|t| *t > 0)
             .map(|t| t.saturating_mul(unit))
+    }
+
+    /// Whether a result of the call says that it has given up after its time.
+    pub fn gave_up(&self, result: &Value) -> bool {
+        fn is_nothing(value: &Value) -> bool {
+            match value {
+                Value::List(all) => all.iter().all(is_nothing),
+                other => other.number() == Some(0),
+            }
+        }
+        self.timeout().is_some()
+            && match self.sys {
+                Sys::MqTimedSend | Sys::MqTimedReceive => *result == Errno::ETIMEDOUT.into(),
+                Sys::Sigtimedwait | Sys::SigtimedwaitAt => *result == Errno::EAGAIN.into(),
+                _ => is_nothing(result),
+            }
     }
 }
 
