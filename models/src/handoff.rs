@@ -19,7 +19,7 @@
 //! * A sleeper that leaves for a signal looks once more under the lock: what was given to it meanwhile
 //!   would be lost.
 
-use crate::protocol::{Fault, World};
+use crate::protocol::{Fault, Stuck, World};
 use crate::runtime::Runtime;
 use scenario::TaskId;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +59,24 @@ impl WakeLater {
         for task in self.0 {
             world.try_to_wake(task);
         }
+    }
+}
+
+impl<R: Runtime> World<R> {
+    /// Says that the task is about to sleep, unlocks what it holds, and sleeps.
+    pub fn unlock_and_sleep<T: Send + 'static>(
+        &self,
+        task: TaskId,
+        held: R::Guard<'_, T>,
+    ) -> Result<(), Stuck> {
+        if self.fault == Some(Fault::SleepAfterUnlock) {
+            drop(held);
+            self.about_to_sleep(task);
+        } else {
+            self.about_to_sleep(task);
+            drop(held);
+        }
+        self.schedule(task)
     }
 }
 

@@ -128,14 +128,7 @@ impl<R: Runtime> Queue<R> {
                 let inner = R::lock(&queue.0);
                 own.is_ready() || there(&inner.queue)
             });
-            if world.fault == Some(Fault::SleepAfterUnlock) {
-                drop(inner);
-                world.about_to_sleep(task);
-            } else {
-                world.about_to_sleep(task);
-                drop(inner);
-            }
-            world.schedule(task)?;
+            world.unlock_and_sleep(task, inner)?;
             if frame.is_ready() {
                 return served(world, frame);
             }

@@ -216,7 +216,7 @@ impl<R: Runtime> Queue<R> {
                 let inner = R::lock(&queue.0);
                 inner.removed || inner.queue.fits(len)
             });
-            self.sleep(world, task, inner)?;
+            world.unlock_and_sleep(task, inner)?;
             inner = R::lock(&self.0);
             if inner.removed && world.fault != Some(Fault::RemovalUnseen) {
                 return Ok(Err(Errno::EIDRM));
@@ -282,7 +282,7 @@ impl<R: Runtime> Queue<R> {
                 let found = wants.selection.find(&inner.queue.messages);
                 own.is_ready() || inner.removed || found.is_some()
             });
-            self.sleep(world, task, inner)?;
+            world.unlock_and_sleep(task, inner)?;
             // It does without the lock if it can.
             if frame.is_ready() {
                 return served(world, &frame).map(|r| r.and_then(|r| r));
@@ -297,22 +297,5 @@ impl<R: Runtime> Queue<R> {
                 return Err(Left::Disturbed(Restart::NoHandler));
             }
         }
-    }
-
-    /// Unlocks the queue and sleeps.
-    fn sleep(
-        &self,
-        world: &World<R>,
-        task: TaskId,
-        inner: R::Guard<'_, Inner<R>>,
-    ) -> Result<(), Left> {
-        if world.fault == Some(Fault::SleepAfterUnlock) {
-            drop(inner);
-            world.about_to_sleep(task);
-        } else {
-            world.about_to_sleep(task);
-            drop(inner);
-        }
-        Ok(world.schedule(task)?)
     }
 }
