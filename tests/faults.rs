@@ -219,6 +219,24 @@ const FAULTS: &[Fault] = &[
         to: "            n => n - 1,\n        };\n        Some(waiting.remove(at))",
     },
     Fault {
+        name: "a newcomer at a queue goes by arrival alone",
+        file: "sim/src/posix_mq/io.rs",
+        from: "rposition(yields_to).map_or(0, |at| at + 1)",
+        to: "rposition(yields_to).map_or(waiting.len(), |_| waiting.len())",
+    },
+    Fault {
+        name: "a newcomer at a queue looks from the front",
+        file: "sim/src/posix_mq/io.rs",
+        from: "waiting.iter().rposition(yields_to).map_or(0, |at| at + 1)",
+        to: "waiting.iter().position(|o| !yields_to(o)).unwrap_or(waiting.len())",
+    },
+    Fault {
+        name: "a nice value is lowered again",
+        file: "sim/src/process/nice.rs",
+        from: "if nice < k.task(target).nice {",
+        to: "if nice < 0 {",
+    },
+    Fault {
         name: "a notification comes again and again",
         file: "sim/src/posix_mq/io.rs",
         from: "let Some(told) = q.registration.take()",

@@ -2,7 +2,7 @@
 
 use crate::compile::{Call, Plan, Unsupported};
 use crate::{
-    epoll, eventfd, exec, fd, fifo, pipe, poll, posix_mq, process, select, signal, sysctl,
+    epoll, eventfd, exec, fd, fifo, nice, pipe, poll, posix_mq, process, select, signal, sysctl,
     sysv_msg, terminal,
 };
 use scenario::{Bits, Sys};
@@ -159,6 +159,13 @@ pub(crate) fn plan(c: &mut Call) -> Result<Plan, Unsupported> {
         Sys::Setsid => process::task_of(c, libc::SYS_setsid),
         Sys::Getsid => process::task_of(c, libc::SYS_getsid),
         Sys::Killpg => process::killpg(c),
+
+        Sys::GetPriority => nice::get(c, libc::PRIO_PROCESS),
+        Sys::GetPriorityGroup => nice::get(c, libc::PRIO_PGRP),
+        Sys::GetPriorityNumber => nice::get_by_number(c),
+        Sys::SetPriority => nice::set(c, libc::PRIO_PROCESS),
+        Sys::SetPriorityGroup => nice::set(c, libc::PRIO_PGRP),
+        Sys::SetPriorityNumber => nice::set_by_number(c),
 
         Sys::Waitpid | Sys::WaitpidGroup | Sys::Wait4 => process::waitpid(c),
         Sys::Wait4Fault => process::wait4_fault(c),

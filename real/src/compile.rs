@@ -412,6 +412,9 @@ pub(crate) fn statement(
         bytes_of,
         thread,
     };
+    if let Some((_, why)) = stmt.sys.strays(&stmt.args) {
+        return Err(Unsupported(why.into()));
+    }
     let plan = crate::call::plan(&mut call)?;
     let mut outs = Vec::new();
     collect(&stmt.expect, &plan.decode, used, bytes_of, &mut outs)?;
@@ -433,6 +436,7 @@ fn collect(
         (Pattern::Bind(v), decode) => {
             let from = match decode {
                 Decode::Int | Decode::Bits(_) | Decode::Task => Source::Result,
+                Decode::Nice => Source::Nice,
                 Decode::Bytes(pieces) => {
                     bytes_of[v.index()] = pieces.first().map(|p| p.at);
                     Source::Result

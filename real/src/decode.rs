@@ -15,6 +15,8 @@ pub(crate) struct Piece {
 pub(crate) enum Decode {
     /// A number: a count, a descriptor, 0.
     Int,
+    /// A nice value, which the call shows as a number from 1 to 40.
+    Nice,
     /// Constants of this family.
     Bits(Bits),
     /// So many bytes of these pieces.
@@ -102,6 +104,7 @@ pub(crate) fn value(decode: &Decode, result: i64, world: &mut impl World) -> Val
     unsafe {
         match decode {
             Decode::Int => Value::Int(result),
+            Decode::Nice => Value::Int(crate::nice::SHOWN - result),
             Decode::Bits(kind) => Value::Bits(*kind, result as u64),
             Decode::Bytes(pieces) => Value::Data(read_pieces(pieces, result as u64)),
             Decode::FdPair(at) => {

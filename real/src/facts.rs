@@ -1,7 +1,7 @@
 //! What this machine lets a sandbox do, and which programs it can run therefore.
 
 use crate::options::Quiet;
-use crate::{posix_mq, sysctl};
+use crate::{capability, posix_mq, sysctl};
 use scenario::ast::Need;
 use scenario::{Arg, Program, Sys, Value};
 use serde::{Deserialize, Serialize};
@@ -27,12 +27,15 @@ pub struct Facts {
     pub user_namespace: bool,
     /// The other namespaces.
     pub namespaces: Vec<Namespace>,
-    /// The capabilities that workers hold, as a bit set.
+    /// The capabilities that it holds, as a bit set. Of some workers are deprived, unless their program
+    /// needs them: what [`Facts::can_run`] says of a need is true of them.
     pub capabilities: u64,
     /// How the conductor knows that the system is quiet.
     pub quiet: Quiet,
     /// Why it is that way.
     pub quiet_reason: String,
+    /// Why workers cannot begin with nice value 0, if so.
+    pub nice_refused: Option<String>,
     /// The CPUs that the sandbox may use.
     pub cpus: Vec<usize>,
     /// The one that lockstep runs on.
@@ -47,51 +50,6 @@ pub struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Skip(pub String);
-
-/// The capabilities by name, in the order of their numbers.
-const CAPABILITIES: &[&str] = &[
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
 
 /// Those that the kernel asks for in the machine's own user namespace: one that was gained with a
 /// new namespace does not count.
@@ -126,10 +84,10 @@ impl Facts {
 
     /// Whether workers hold a capability; none if that has no plain answer.
     fn holds(&self, name: &str) -> Result<bool, Skip> {
-        let Some(bit) = CAPABILITIES.iter().position(|c| *c == name) else {
+        let Some(bit) = capability::bit(name) else {
             return Err(Skip(format!("`{name}` is no capability")));
         };
-        let held = self.capabilities & (1 << bit) != 0;
+        let held = self.capabilities & bit != 0;
         if held && self.user_namespace {
             if MACHINE_WIDE.contains(&name) {
                 return Ok(false);
@@ -160,6 +118,8 @@ impl Facts {
                         )));
                     }
                 }
+                // Nobody holds what is withheld.
+                Need::Capability { name, held: false } if capability::is_withheld(&name.text) => {}
                 Need::Capability { name, held } => {
                     if self.holds(&name.text)? != *held {
                         let which = if *held { "not held" } else { "held" };
@@ -172,6 +132,9 @@ impl Facts {
                     }
                 }
             }
+        }
+        if let (true, Some(why)) = (program.has_nice_values(), &self.nice_refused) {
+            return Err(Skip(format!("it has nice values, and {why}")));
         }
         let mut stmts = program.tasks.iter().flat_map(|t| &t.body);
         if !self.has_namespace("ipc") && stmts.any(|s| crate::sysv_msg::is_one(s.sys)) {

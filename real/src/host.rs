@@ -121,6 +121,7 @@ impl House {
             capabilities,
             quiet,
             quiet_reason,
+            nice_refused: crate::nice::refusal(),
             cpus: given.cpus.clone(),
             cpu: given.cpu,
             limits_refused: match has("ipc") {
@@ -153,7 +154,12 @@ impl House {
                 program,
                 ordering,
                 slow,
-            } => crate::lockstep::run(&mut self.theatre, &program.program(), &ordering, slow, mail),
+            } => {
+                let program = program.program();
+                crate::nice::play(&mut self.theatre, &program, |theatre| {
+                    crate::lockstep::run(theatre, &program, &ordering, slow, mail)
+                })
+            }
             Job::Race {
                 program,
                 rounds,
@@ -166,14 +172,10 @@ impl House {
                     one,
                     cpus,
                 };
-                crate::race::run(
-                    &mut self.theatre,
-                    &program.program(),
-                    rounds,
-                    lane,
-                    seed,
-                    mail,
-                )
+                let program = program.program();
+                crate::nice::play(&mut self.theatre, &program, |theatre| {
+                    crate::race::run(theatre, &program, rounds, lane, seed, mail)
+                })
             }
             Job::PingPong { rounds } => {
                 let time = crate::pingpong::measure(&self.theatre, rounds)?;

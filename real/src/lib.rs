@@ -18,6 +18,7 @@
 
 mod arena;
 mod call;
+mod capability;
 mod compile;
 mod decode;
 mod epoll;
@@ -29,6 +30,7 @@ mod fifo;
 mod guard;
 mod host;
 mod lockstep;
+mod nice;
 mod op;
 mod options;
 mod pingpong;

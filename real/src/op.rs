@@ -48,6 +48,8 @@ pub(crate) struct Store {
 pub(crate) enum Source {
     /// The call's result.
     Result,
+    /// The call's result, which shows a nice value.
+    Nice,
     /// A 32-bit word in memory.
     I32(usize),
     /// A 64-bit word in memory, at any address.

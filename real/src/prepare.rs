@@ -1,6 +1,7 @@
 //! From a program to slots ready to run.
 
 use crate::arena::{MAX_TASKS, MAX_VARS, RING, entry_of};
+use crate::capability;
 use crate::compile::{self, Build};
 use crate::op::{Do, Op, Word};
 use crate::posix_mq;
@@ -254,6 +255,18 @@ impl<'a> Stage<'a> {
                 libc::SYS_setrlimit,
                 [libc::RLIMIT_RTTIME.into(), time as u64, 0],
             ));
+        }
+        if self.program.has_nice_values() {
+            // The caller's may be another, and with it what its user may change it to.
+            ops.push(op(libc::SYS_setpriority, [0, 0, 0]));
+            let nice = build.put(&[limit(libc::RLIMIT_NICE, 0, Some(0))])?;
+            ops.push(op(
+                libc::SYS_setrlimit,
+                [libc::RLIMIT_NICE.into(), nice as u64, 0],
+            ));
+        }
+        for (nr, given) in capability::deprive(self.program, build)? {
+            ops.push(op(nr, given));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::compile::Unsupported;
 use crate::facts::Facts;
 use crate::options::RaceCpus;
 use crate::run::StepReport;
+use scenario::ast::{Name, Need};
 use scenario::{End, Outcome, Program, Stmt, Task, TaskId, TaskKind, Var, VarId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A program without what only people read.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct WireProgram {
+    /// The capabilities that it needs.
+    capabilities: Vec<String>,
     tasks: Vec<(TaskKind, Vec<Stmt>)>,
     vars: Vec<TaskId>,
     observed: Vec<VarId>,
@@ -28,7 +31,12 @@ impl WireProgram {
             text: String::new(),
             ..s.clone()
         };
+        let held = |need: &Need| match need {
+            Need::Capability { name, held: true } => Some(name.text.clone()),
+            _ => None,
+        };
         WireProgram {
+            capabilities: program.needs.iter().filter_map(held).collect(),
             tasks: program
                 .tasks
                 .iter()
@@ -52,11 +60,15 @@ impl WireProgram {
             task,
             label: String::new(),
         };
+        let need = |name| Need::Capability {
+            name: Name::new(name),
+            held: true,
+        };
         Program {
             name: String::new(),
             description: String::new(),
             clauses: Vec::new(),
-            needs: Vec::new(),
+            needs: self.capabilities.into_iter().map(need).collect(),
             tasks: self.tasks.into_iter().map(task).collect(),
             vars: self.vars.into_iter().map(var).collect(),
             order: None,

@@ -258,6 +258,7 @@ fn perform(at: usize, globals: &Globals, op: &Op, index: u32) -> i64 {
             let number = match out.from {
                 _ if (-4095..0).contains(&result) => -1,
                 Source::Result => result,
+                Source::Nice => crate::nice::SHOWN.wrapping_sub(result),
                 Source::I64(from) => (from as *const i64).read_unaligned(),
                 Source::I32(from) => i64::from((from as *const i32).read()),
             };

@@ -539,3 +539,89 @@ fn limits_are_those_of_one_run_without_privileges() {
         Err(why) => panic!("{why}"),
     }
 }
+
+/// Where real-time priorities are permitted, workers with them would all be equal.
+#[test]
+fn nice_values_count_whatever_the_method() {
+    let text = r#"
+needs posix_mq
+setup
+  mq_open_attr("/q", O_CREAT|O_RDWR, 0o600, 2, 8) = q
+process nice
+  setpriority(PRIO_PROCESS, 0, 10)
+  mq_receive(q, 8)
+process other
+  mq_receive(q, 8)
+process sender
+  mq_send(q, "1", 0)
+  mq_send(q, "2", 0)
+"#;
+    for quiet in [Quiet::Realtime, Quiet::Pinned, Quiet::DoubleCollect] {
+        let options = Options {
+            quiet,
+            ..Options::default()
+        };
+        let mut sandbox = match Sandbox::new(&options) {
+            Ok(sandbox) => sandbox,
+            Err(why) => {
+                eprintln!("skipped: {quiet:?}: {why}");
+                continue;
+            }
+        };
+        let program = program(text);
+        if let Err(why) = sandbox.can_run(&program) {
+            eprintln!("skipped: {quiet:?}: {why}");
+            continue;
+        }
+        let lines = story(&mut sandbox, text, "nice nice other sender sender");
+        assert_eq!(
+            lines[4], "sender 0; sender = 0; other = [\"1\", 0]",
+            "{quiet:?}"
+        );
+        assert_eq!(
+            lines[5], "sender 1; sender = 0; nice = [\"2\", 0]",
+            "{quiet:?}"
+        );
+        sandbox.race(&program, 4, RaceCpus::All, 1).unwrap();
+        // What comes next is as if nothing had been.
+        told(&mut sandbox);
+    }
+}
+
+#[test]
+fn no_number_names_a_process_of_the_sandbox() {
+    let mut sandbox = sandbox();
+    let mut program = program("process p\n  setpriority(PRIO_PROCESS, 0, 19)\n");
+    for number in [1, 2, 4_194_304, (1 << 32) + 1] {
+        program.tasks[1].body[0].args[0] = scenario::Arg::Value(scenario::Value::Int(number));
+        match sandbox.lockstep(&program, &[]) {
+            Err(RunError::Unsupported { why, .. }) => {
+                assert!(why.0.contains("named by its task"), "{number}: {why}");
+            }
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn workers_hold_no_capability_that_sets_them_above_limits() {
+    let mut sandbox = sandbox();
+    let program =
+        program("needs cap CAP_SYS_NICE\nprocess p\n  setpriority(PRIO_PROCESS, 0, -1) = 0\n");
+    match sandbox.lockstep(&program, &[]) {
+        Ok(run) => assert!(run.outcome(&program).failed.is_empty()),
+        Err(RunError::Skip(why)) => eprintln!("skipped: {why}"),
+        Err(other) => panic!("{other:?}"),
+    }
+    let lines = story(
+        &mut sandbox,
+        "needs nocap CAP_SYS_NICE, nocap CAP_SYS_RESOURCE\nprocess p\n  setpriority(PRIO_PROCESS, 0, -1)\n",
+        "p",
+    );
+    assert!(
+        ["p 0; p = -1 EACCES", "error: it has nice values"]
+            .iter()
+            .any(|told| lines.iter().any(|line| line.starts_with(told))),
+        "{lines:?}"
+    );
+}

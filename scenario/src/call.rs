@@ -2,7 +2,7 @@
 //! name completion all read this table; a new call is a row here, its transition in `sim`, its
 //! execution in `real`.
 
-use crate::Bits;
+use crate::{Arg, Bits, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -393,6 +393,14 @@ calls! {
     Getsid = getsid(task: Task) -> Task, "getsid(2)", "The session of a process, by the task that leads it or did; 0 is the caller.";
     Killpg = killpg(group: Task, signal: Signal) -> Nothing, "killpg(3)", "Sends a signal to a process group: `kill` with the number negated. 0 is the caller's group; 1 and negative numbers are EINVAL, as POSIX leaves them open.";
 
+    // Nice values.
+    GetPriority = getpriority(which: Word PRIO_PROCESS, task: Task) -> Int, "getpriority(2)", "The nice value of a task, -20 to 19; 0 is the caller. Other numbers are to be nobody's.";
+    GetPriorityGroup = getpriority(which: Word PRIO_PGRP, group: Task) -> Int, "getpriority(2)", "The lowest nice value in a process group; 0 is the caller's.";
+    GetPriorityNumber = getpriority_n(which: Int, task: Task) -> Int, "getpriority(2)", "`getpriority` with a number that is none of its three.";
+    SetPriority = setpriority(which: Word PRIO_PROCESS, task: Task, nice: Int) -> Nothing, "getpriority(2)", "Sets the nice value of a task; 0 is the caller. Other numbers are to be nobody's.";
+    SetPriorityGroup = setpriority(which: Word PRIO_PGRP, group: Task, nice: Int) -> Nothing, "getpriority(2)", "Sets the nice values of all in a process group; 0 is the caller's.";
+    SetPriorityNumber = setpriority_n(which: Int, task: Task, nice: Int) -> Nothing, "getpriority(2)", "`setpriority` with a number that is none of its three.";
+
     // Terminals.
     Openpt = openpt() -> FdPair, "posix_openpt(3)", "Makes a pseudoterminal; gives master and slave, which becomes nobody's controlling terminal by it.";
     OpenSlave = open_slave(master: Fd, flags: Bits Open) -> Fd, "TIOCGPTPEER(2const)", "Opens the slave of a master anew.";
@@ -448,6 +456,9 @@ calls! {
     Exit = exit(status: Int) -> Never, "_exit(2)", "Ends the process (the thread, in a thread's program); of the status eight bits are kept.";
 }
 
+/// No process has a greater id (`PID_MAX_LIMIT`).
+const MOST_PROCESSES: i32 = 4_194_304;
+
 impl Sys {
     /// The calls of that name (rows of one name differ by a word: `fcntl`, `ioctl`).
     pub fn by_name(name: &str) -> impl Iterator<Item = Sys> + '_ {
@@ -470,6 +481,45 @@ impl Sys {
                 | Sys::WaitidGroup
                 | Sys::WaitidNumber
         )
+    }
+
+    /// Whether the call asks for or sets nice values.
+    pub fn is_on_nice_values(self) -> bool {
+        matches!(
+            self,
+            Sys::GetPriority
+                | Sys::GetPriorityGroup
+                | Sys::GetPriorityNumber
+                | Sys::SetPriority
+                | Sys::SetPriorityGroup
+                | Sys::SetPriorityNumber
+        )
+    }
+
+    /// Why the call must not be made with these arguments: they might mean processes other than the
+    /// scenario's. Gives the place of the argument too.
+    pub fn strays(self, args: &[Arg]) -> Option<(usize, &'static str)> {
+        if !self.is_on_nice_values() {
+            return None;
+        }
+        let number = |at: usize| match args.get(at) {
+            Some(Arg::Value(Value::Int(n))) => Some(*n),
+            _ => None,
+        };
+        let by_number = matches!(self, Sys::GetPriorityNumber | Sys::SetPriorityNumber);
+        // The kernel takes ints.
+        if by_number && number(0).is_none_or(|n| (0..=2).contains(&(n as i32))) {
+            return Some((
+                0,
+                "a number other than 0, 1 and 2 is to be written out here",
+            ));
+        }
+        let at = usize::from(by_number);
+        let id = number(at)?;
+        ((1..=MOST_PROCESSES).contains(&(id as i32))).then_some((
+            at,
+            "a process is named by its task here, or is the caller (0); numbers above 4194304 are nobody's",
+        ))
     }
 
     /// The word that tells this row apart, if it has one: `F_GETFL`.

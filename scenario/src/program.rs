@@ -92,6 +92,19 @@ impl Program {
             .any(|s| s.timeout().is_some() || s.timer().is_some_and(|t| t.0 > 0))
     }
 
+    /// Whether it asks for or sets nice values.
+    pub fn has_nice_values(&self) -> bool {
+        let mut stmts = self.tasks.iter().flat_map(|t| &t.body);
+        stmts.any(|s| s.sys.is_on_nice_values())
+    }
+
+    /// Whether its tasks are to hold that capability.
+    pub fn needs_capability(&self, capability: &str) -> bool {
+        self.needs.iter().any(
+            |need| matches!(need, Need::Capability { name, held: true } if name.text == capability),
+        )
+    }
+
     /// A statement.
     pub fn stmt(&self, task: TaskId, index: usize) -> &Stmt {
         &self.task(task).body[index]

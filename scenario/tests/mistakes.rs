@@ -140,6 +140,14 @@ fn of_calls() {
         ("no list", "process p\n  writev(1, \"x\")\n"),
         ("half a pair", "process p\n  poll([[0]], 0)\n"),
         ("no signal", "process p\n  kill(p, SIGUSR3)\n"),
+        (
+            "somebody's number",
+            "process p\n  getpriority(PRIO_PGRP, 1)\n  setpriority(PRIO_PROCESS, 4294967297, 1)\n"
+        ),
+        (
+            "a number that has a name",
+            "process p\n  setpriority_n(2, 0, 1)\n"
+        ),
         ("no task", "process reader\n  kill(raeder, SIGUSR1)\n"),
         ("a path with a zero", "process p\n  unlink(\"a\\0b\")\n"),
         ("a huge string", "process p\n  write(1, \"ab\"*100000000)\n"),

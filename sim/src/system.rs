@@ -90,6 +90,7 @@ impl System {
         };
         let stmts = program.tasks.iter().flat_map(|t| &t.body);
         system.kernel.waits = stmts.map(|s| s.sys).any(scenario::Sys::waits_for_children);
+        system.kernel.sys_nice = program.needs_capability("CAP_SYS_NICE");
         let mut all = Taken::default();
         for stmt in &program.tasks[0].body {
             let action = Action {

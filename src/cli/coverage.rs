@@ -161,6 +161,7 @@ fn mechanism(prefix: Prefix) -> &'static str {
         Prefix::Ready => "ready",
         Prefix::Fd => "fd",
         Prefix::Sig => "signal",
+        Prefix::Nice => "nice",
         Prefix::Unix => "unix",
         Prefix::Tcp => "tcp",
         Prefix::Udp => "udp",

@@ -20,6 +20,8 @@ enum Step {
     Session,
     Ask,
     Kill(Pick),
+    /// The nice value of a process, or of the group.
+    Nice(Pick, u8, bool),
 }
 
 fn steps() -> Vec<(u32, BoxedStrategy<Part>)> {
@@ -32,6 +34,10 @@ fn steps() -> Vec<(u32, BoxedStrategy<Part>)> {
         (1, parts(Just(Session))),
         (1, parts(Just(Ask))),
         (2, parts(pick().prop_map(Kill))),
+        (
+            3,
+            parts((pick(), 0..4u8, any::<bool>()).prop_map(|(t, n, sets)| Nice(t, n, sets))),
+        ),
     ]
 }
 
@@ -60,6 +66,17 @@ impl Written for Step {
             Step::Group(own) => w.line(if own { "setpgid(0, 0)" } else { "getpgrp()" }),
             Step::Session => w.line("setsid()"),
             Step::Ask => w.line("getsid(0)"),
+            Step::Nice(task, nice, sets) => {
+                // Now and then the group.
+                let whom = match task {
+                    0 => "PRIO_PGRP, 0".to_string(),
+                    n => format!("PRIO_PROCESS, {}", w.task(n)),
+                };
+                w.line(match sets {
+                    true => format!("setpriority({whom}, {nice})"),
+                    false => format!("getpriority({whom})"),
+                });
+            }
             Step::Kill(signal) => {
                 let signal =
                     ["SIGUSR1", "SIGURG", "SIGSTOP", "SIGCONT", "0"][usize::from(signal) % 5];

@@ -74,6 +74,12 @@ impl Lowering<'_> {
         {
             return Err(Problem::new(call.args[0].span, "an exit code has 32 bits"));
         }
+        if let Some((at, why)) = sys.strays(&args) {
+            // Words come first, and are no arguments.
+            let words = spec.params.iter().map(|p| p.kind);
+            let words = words.filter(|k| matches!(k, Kind::Word(_))).count();
+            return Err(Problem::new(call.args[words + at].span, why));
+        }
         Ok((sys, args))
     }
 

@@ -261,6 +261,9 @@ fn is_known(stmt: &Stmt) -> bool {
         Setuid | Setgid | Seteuid | Setgroups => true,
         // Of a group all may be members.
         Kill | Tgkill if !matches!(stmt.args.first(), Some(Arg::Value(Value::Task(_)))) => false,
+        // A nice value is its task's. Others look at it where that task waits, so what they use there
+        // is in that task's way anyway. Of a group all may be members.
+        GetPriority | SetPriority | GetPriorityNumber | SetPriorityNumber => true,
         Poll | Sigaction | Sigprocmask | Sigpending | Kill | Tgkill => true,
         Fork | Thread | Exit => true,
         MqOpen | MqOpenAttr | MqOpenRaw | MqUnlink | MqSend | MqTimedSend | MqTimedSendAt

@@ -196,6 +196,8 @@ pub(super) fn begin(k: &mut Kernel, task: TaskId, call: &Invocation, cx: &mut Cx
         Setpgid | Getpgid | Getpgrp | Setsid | Getsid => {
             process::group_call(k, task, call, cx).into()
         }
+        GetPriority | GetPriorityGroup | GetPriorityNumber | SetPriority | SetPriorityGroup
+        | SetPriorityNumber => process::nice_call(k, task, call, cx).into(),
         Waitpid | WaitpidGroup | Wait4 | Wait4Fault | WaitidAll | WaitidPid | WaitidGroup
         | WaitidNumber => process::begin_wait(k, task, call, cx),
         Exec => process::exec(k, task, cx).into(),

@@ -200,6 +200,8 @@ pub struct Task {
     pub state: State,
     /// Its user and group ids.
     pub credentials: Credentials,
+    /// Its nice value.
+    pub nice: i8,
     /// The signals it blocks.
     pub mask: SigSet,
     /// The mask that comes back after a call that blocks others for its time.
@@ -237,6 +239,8 @@ pub struct Kernel {
     /// Some task may wait for children: then what a process closes as it ends is a step, and that it
     /// can be waited for another.
     pub waits: bool,
+    /// Its privileged tasks hold `CAP_SYS_NICE`.
+    pub sys_nice: bool,
     /// The tasks, by number.
     pub tasks: Vec<Shared<Task>>,
     /// The processes, by the number of their first task; `None` for a number that is a thread's
@@ -367,6 +371,7 @@ impl Kernel {
                 process: TaskId::SETUP,
                 state,
                 credentials: Credentials::default(),
+                nice: 0,
                 mask: SigSet::default(),
                 saved_mask: None,
                 awaited: SigSet::default(),
@@ -385,6 +390,7 @@ impl Kernel {
         let mut kernel = Kernel {
             config,
             waits: false,
+            sys_nice: false,
             tasks: vec![task(State::NotStarted); tasks],
             processes: vec![None; tasks],
             files: Table::default(),

@@ -302,9 +302,14 @@ impl Kernel {
             self.files.get_mut(descriptor.file).descriptors += 1;
         }
         self.processes[child.index()] = Some(Shared::new(process));
-        let (mask, credentials) = (self.task(task).mask, self.task(task).credentials);
+        let parent = self.task(task);
+        let (mask, credentials, nice) = (parent.mask, parent.credentials, parent.nice);
+        if nice != 0 {
+            cx.cite(NICE_002);
+        }
         let new = self.task_mut(child);
         new.process = child;
+        new.nice = nice;
         new.mask = mask;
         new.credentials = credentials;
         new.state = State::Idle;
@@ -315,8 +320,13 @@ impl Kernel {
         cx.cite(FD_009);
         let starter = self.task(task);
         let (process, mask, credentials) = (starter.process, starter.mask, starter.credentials);
+        let nice = starter.nice;
+        if nice != 0 {
+            cx.cite(NICE_002);
+        }
         let new = self.task_mut(thread);
         new.process = process;
+        new.nice = nice;
         new.mask = mask;
         new.credentials = credentials;
         new.state = State::Idle;

@@ -464,13 +464,53 @@ impl Kernel {
             // One that starts over keeps its deadline.
             self.set_timeout(task, nanoseconds);
         }
-        let q = self.queues.get_mut(op.queue);
-        match op.what {
-            Waits::Receive { .. } => q.receivers.push(task),
-            Waits::Send { .. } => q.senders.push(task),
-        }
+        self.join_queue(task, &op, cx);
         self.hold(op.file);
         Progress::Sleep(Op::Message(op))
+    }
+}
+
+impl Kernel {
+    /// A task takes its place among those who wait: it is compared with what the nice values of those
+    /// are by now, from the last to be served on, and stands behind the first that it does not
+    /// surpass.
+    fn join_queue(&mut self, task: TaskId, op: &MessageOp, cx: &mut Cx) {
+        let q = self.queues.get(op.queue);
+        let waiting = op.what.list_of(q);
+        let own = self.task(task).nice;
+        let yields_to = |other: &TaskId| self.task(*other).nice <= own;
+        let at = waiting.iter().rposition(yields_to).map_or(0, |at| at + 1);
+        if at < waiting.len() {
+            cx.cite(MQ_058);
+        }
+        if waiting.iter().any(|other| self.task(*other).nice != own) {
+            cx.cite(MQ_059);
+        }
+        let q = self.queues.get_mut(op.queue);
+        match op.what {
+            Waits::Receive { .. } => q.receivers.insert(at, task),
+            Waits::Send { .. } => q.senders.insert(at, task),
+        }
+    }
+
+    /// Whoever waits at a queue keeps its place there when its nice value changes.
+    pub(crate) fn cite_place_kept(&self, task: TaskId, cx: &mut Cx) {
+        if let State::Sleeping {
+            op: Op::Message(_), ..
+        } = self.task(task).state
+        {
+            cx.cite(MQ_059);
+        }
+    }
+}
+
+impl Waits {
+    /// Those who wait for the same, in the order in which they are served.
+    fn list_of<'q>(&self, queue: &'q Queue) -> &'q [TaskId] {
+        match self {
+            Waits::Receive { .. } => &queue.receivers,
+            Waits::Send { .. } => &queue.senders,
+        }
     }
 }
 

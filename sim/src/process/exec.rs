@@ -49,6 +49,9 @@ pub(crate) fn exec(k: &mut Kernel, task: TaskId, cx: &mut Cx) -> Result<Value, E
     if process.group != t.process || process.session != t.process {
         cx.cite(SIG_159);
     }
+    if t.nice != 0 {
+        cx.cite(NICE_002);
+    }
     k.process_mut(task).programs += 1;
     Ok(Value::ZERO)
 }

@@ -4,17 +4,20 @@
 //! |---|---|
 //! | `groups.rs` | process groups and sessions |
 //! | `wait.rs` | waiting for children |
+//! | `nice.rs` | nice values |
 //! | `exec.rs` | what stays and what goes when a program is executed |
 //! | `family.rs` | what the end of a process means to its children, its group and its parent |
 
 mod exec;
 mod family;
 mod groups;
+mod nice;
 mod wait;
 
 pub(crate) use exec::{among_threads, exec};
 pub(crate) use family::set_subreaper;
 pub(crate) use groups::call as group_call;
+pub(crate) use nice::call as nice_call;
 pub use wait::WaitOp;
 pub(crate) use wait::begin as begin_wait;
 

@@ -84,6 +84,7 @@ fn reach(stmt: &Stmt, caller: TaskId, heeds_children: bool) -> Reach {
         Sys::Thread => Reach::Process(caller),
         Sys::Fork | Sys::ReopenOf => Reach::Nobody,
         Sys::Setpgid | Sys::Getpgid | Sys::Getsid => Reach::Nobody,
+        sys if sys.is_on_nice_values() => Reach::Nobody,
         // What it is used for signals whole groups.
         Sys::Openpt => Reach::All,
         // Other people's children become one's own.

@@ -213,6 +213,16 @@ impl SendOp {
     }
 }
 
+/// Several that wait have different nice values, which are not looked at.
+fn cite_unequal(k: &Kernel, mut waiting: impl Iterator<Item = TaskId>, cx: &mut Cx) {
+    let nice = |task: TaskId| k.task(task).nice;
+    if let Some(first) = waiting.next()
+        && waiting.any(|other| nice(other) != nice(first))
+    {
+        cx.cite(MSG_051);
+    }
+}
+
 /// Offers a message to the receivers that sleep; gives it back if none takes it.
 fn hand_over(k: &mut Kernel, slot: u16, message: Message, cx: &mut Cx) -> Option<Message> {
     let waiting = k.message_queues.get(slot).receivers.clone();
@@ -221,6 +231,7 @@ fn hand_over(k: &mut Kernel, slot: u16, message: Message, cx: &mut Cx) -> Option
         cx.cite(MSG_052);
     }
     let mut matching: Vec<Receiver> = waiting.into_iter().filter(accepts).collect();
+    cite_unequal(k, matching.iter().map(|r| r.task), cx);
     if matching.len() > 1 && k.config.flavor == Flavor::Posix {
         // POSIX leaves open which of them it is.
         let first = cx.choices.choose(matching.len());
@@ -311,6 +322,7 @@ pub(super) fn wake_senders(k: &mut Kernel, slot: u16, cx: &mut Cx) {
     if !fit.is_empty() && !wait.is_empty() {
         cx.cite(MSG_065);
     }
+    cite_unequal(k, fit.iter().map(|s| s.task), cx);
     let order = fit.iter().chain(&wait).copied().collect();
     k.message_queues.make_mut().get_mut(slot).senders = order;
     for sender in fit {
