@@ -30,7 +30,8 @@ pub struct Facts {
     /// The capabilities that it holds, as a bit set. Of some workers are deprived, unless their program
     /// needs them: what [`Facts::can_run`] says of a need is true of them.
     pub capabilities: u64,
-    /// How the conductor knows that the system is quiet.
+    /// How the conductor knows that the system is quiet. A program that has nice values is not played
+    /// with real-time priorities: [`Quiet::Pinned`] stands in for [`Quiet::Realtime`] then.
     pub quiet: Quiet,
     /// Why it is that way.
     pub quiet_reason: String,

@@ -11,7 +11,8 @@ pub enum Quiet {
     #[default]
     Auto,
     /// Real-time priorities on one CPU: waking a worker preempts the conductor until every worker
-    /// sleeps. Each call that has not returned is then confirmed asleep once, in `/proc`.
+    /// sleeps. Each call that has not returned is then confirmed asleep once, in `/proc`. Not for
+    /// programs that have nice values, which count among ordinary priorities only.
     Realtime,
     /// Ordinary priorities on one CPU: a look at all workers counts if the conductor was not
     /// switched out during it, since then nobody else ran.
