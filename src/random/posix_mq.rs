@@ -1,10 +1,13 @@
 //! POSIX message queues: small ones, so that senders wait as well as receivers, with a few priorities,
-//! times that have passed and times that will soon.
+//! times that have passed and times that will soon; who is registered is told by a signal where the
+//! scenario has signals too.
 
 use super::plan::{Handle, Mechanism, Part, Pick, Writer, Written, access, flags, parts, pick};
+use super::signal::{SIGNALS, Signal, sent};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use scenario::Sysctl;
 
 const NAME: &str = "posix_mq";
 
@@ -54,6 +57,51 @@ impl Until {
     }
 }
 
+/// How who registers is told.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// It gives its registration up.
+    No,
+    Silently,
+    /// By a signal, which it has first got ready for. It may have a child that sends a message.
+    By(Signal, Ready, bool),
+}
+
+/// How a process has got ready for a signal.
+#[derive(Clone, Copy, Debug)]
+enum Ready {
+    Not,
+    /// A handler records it, and may let calls go on.
+    Handles(bool),
+    Blocks,
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let ready = prop_oneof![
+        1 => Just(Ready::Not),
+        4 => any::<bool>().prop_map(Ready::Handles),
+        3 => Just(Ready::Blocks),
+    ];
+    prop_oneof![
+        2 => Just(Told::No),
+        1 => Just(Told::Silently),
+        5 => (sent(), ready, any::<bool>()).prop_map(|(s, r, c)| Told::By(s, r, c)),
+    ]
+}
+
+/// Limits near what queues are made for.
+fn limit() -> impl Strategy<Value = Step> {
+    let few = |which| (0..5i32).prop_map(move |n| Step::Limit(which, n));
+    let size = |which| select(&[127, 128, 200][..]).prop_map(move |n| Step::Limit(which, n));
+    prop_oneof![
+        (-1..4i32).prop_map(|n| Step::Limit(Sysctl::QueuesMax, n)),
+        few(Sysctl::MqMsgMax),
+        few(Sysctl::MqMsgDefault),
+        size(Sysctl::MqMsgsizeMax),
+        size(Sysctl::MqMsgsizeDefault),
+    ]
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Open {
@@ -68,7 +116,8 @@ enum Step {
     Receive(Pick, u32, Until),
     Getattr(Pick),
     Setattr(Pick, bool),
-    Notify(Pick, bool),
+    Notify(Pick, Told),
+    Limit(Sysctl, i32),
     Poll(Pick, Pick, bool),
     Close(Pick),
     Unlink(u8),
@@ -104,7 +153,8 @@ fn steps() -> Vec<(u32, BoxedStrategy<Part>)> {
         (15, parts(receive.prop_map(|(q, n, t)| Receive(q, n, t)))),
         (3, parts(pick().prop_map(Getattr))),
         (2, parts((pick(), on()).prop_map(|(q, n)| Setattr(q, n)))),
-        (3, parts((pick(), on()).prop_map(|(q, n)| Notify(q, n)))),
+        (8, parts((pick(), told()).prop_map(|(q, t)| Notify(q, t)))),
+        (1, parts(limit())),
         (
             3,
             parts((pick(), pick(), on()).prop_map(|(a, b, w)| Poll(a, b, w))),
@@ -161,13 +211,26 @@ impl Written for Step {
                 let words = flags(&[(nonblocking, "O_NONBLOCK")]);
                 w.line(format!("mq_setattr({}, {words})", any(w, q)));
             }
-            Step::Notify(q, on) => {
+            Step::Notify(q, told) => {
                 // The status line, which `read` gives, names who is registered by a process id, and no
                 // rule fixes that.
-                let on = on && !w.mixes("fd");
-                let method = if on { "SIGEV_NONE" } else { "NULL" };
-                w.line(format!("mq_notify({}, {method})", any(w, q)));
+                let event = match told {
+                    _ if w.mixes("fd") => "NULL".to_string(),
+                    Told::No => "NULL".to_string(),
+                    Told::By(signal, ready, _) if w.mixes(SIGNALS) => {
+                        get_ready(w, signal, ready);
+                        format!("SIGEV_SIGNAL, {signal}")
+                    }
+                    Told::Silently | Told::By(..) => "SIGEV_NONE".to_string(),
+                };
+                let queue = any(w, q);
+                w.line(format!("mq_notify({queue}, {event})"));
+                if matches!(told, Told::By(_, _, true)) {
+                    let data = w.message(1);
+                    w.child(&format!("mq_send({queue}, {data}, 1)"));
+                }
             }
+            Step::Limit(which, n) => w.line(format!("sysctl_write(\"{which}\", {n})")),
             Step::Poll(a, b, waits) => w.line(format!(
                 "poll([[{}, POLLIN], [{}, POLLOUT]], {})",
                 queue(w, a, &|h| h.reads),
@@ -177,5 +240,17 @@ impl Written for Step {
             Step::Close(q) => w.line(format!("close({})", any(w, q))),
             Step::Unlink(queue) => w.line(format!("mq_unlink(\"/q{queue}\")")),
         }
+    }
+}
+
+/// What a process does about a signal before it asks for it.
+fn get_ready(w: &mut Writer, signal: Signal, ready: Ready) {
+    match ready {
+        Ready::Not => {}
+        Ready::Handles(restart) => {
+            let words = flags(&[(restart, "SA_RESTART")]);
+            w.line(format!("sigaction({signal}, record, {words})"));
+        }
+        Ready::Blocks => w.line(format!("sigprocmask(SIG_BLOCK, [{signal}])")),
     }
 }

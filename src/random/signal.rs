@@ -61,10 +61,13 @@ const MORTAL: &[&str] = &[
     "SIGCONT",
 ];
 
-type Signal = &'static str;
+pub(super) type Signal = &'static str;
+
+/// The name of the mechanism.
+pub(super) const SIGNALS: &str = NAME;
 
 /// One in so many is one that ends or stops the process.
-fn sent() -> impl Strategy<Value = Signal> {
+pub(super) fn sent() -> impl Strategy<Value = Signal> {
     select(ANY)
 }
 

@@ -1,10 +1,11 @@
 //! System V message queues: a few keys, a few types, every way to select, room that is raised and
-//! lowered, removal under those who wait.
+//! lowered, limits too, removal under those who wait.
 
 use super::plan::{Handle, Mechanism, Part, Pick, Writer, Written, flags, parts, pick};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use scenario::Sysctl;
 
 const NAME: &str = "sysv_msg";
 
@@ -46,6 +47,17 @@ enum Step {
     Set(Pick, u32),
     Remove(Pick),
     Stat(Pick, u8),
+    Limit(Sysctl, u32),
+}
+
+/// Limits near what is sent and what there is.
+fn limit() -> impl Strategy<Value = Step> {
+    let longest = select(&[0u32, 1, 2, 8, 8192][..]);
+    prop_oneof![
+        longest.prop_map(|n| Step::Limit(Sysctl::MsgMax, n)),
+        most().prop_map(|n| Step::Limit(Sysctl::MsgMnb, n)),
+        (0..4u32).prop_map(|n| Step::Limit(Sysctl::MsgMni, n)),
+    ]
 }
 
 /// The flags of a receive.
@@ -88,6 +100,7 @@ fn steps() -> Vec<(u32, BoxedStrategy<Part>)> {
         (4, parts((pick(), most()).prop_map(|(q, n)| Set(q, n)))),
         (2, parts(pick().prop_map(Remove))),
         (4, parts((pick(), 0..4u8).prop_map(|(q, w)| Stat(q, w)))),
+        (2, parts(limit())),
     ]
 }
 
@@ -117,6 +130,7 @@ impl Written for Step {
                 let id = w.id(q, NAME);
                 w.line(format!("msgctl({id}, IPC_SET, 0, 0, 0o600, {most})"));
             }
+            Step::Limit(which, n) => w.line(format!("sysctl_write(\"{which}\", {n})")),
             Step::Remove(q) => w.line(format!("msgctl({}, IPC_RMID)", w.id(q, NAME))),
             Step::Stat(q, what) => {
                 let id = w.id(q, NAME);
