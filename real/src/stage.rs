@@ -375,13 +375,14 @@ impl Stage<'_> {
 
     /// How a dead task ended.
     fn end_of(&mut self, task: usize) -> Result<End, Failure> {
-        let slot = self.theatre.arena.slot(task);
         let left = self.actors[task].leaving.map(|l| End::Exited(l.1));
-        let thread = slot.tid.load(Acquire) != slot.tgid.load(Acquire);
+        // By the program, and not by what the task says itself: it may have been killed before it did.
+        let first = self.actors[task].leader;
+        let thread = first != task;
         if thread && let Some(end) = left {
             return Ok(end);
         }
-        let leader = slot.tgid.load(Acquire);
+        let leader = self.tid(first);
         let deadline = Instant::now() + self.theatre.step_deadline;
         let mut patience = crate::quiet::Patience::until(deadline);
         loop {
@@ -402,8 +403,7 @@ impl Stage<'_> {
                 }
                 None => {
                     // It was reaped: by a wait that told how it ended, or unseen.
-                    let main = (0..self.actors.len()).find(|&t| self.tid(t) == leader);
-                    let main = &self.actors[main.unwrap_or(task)];
+                    let main = &self.actors[first];
                     let told = || main.pidfd.as_ref().and_then(exit_info);
                     let code = main.fate.or_else(told);
                     return code.map(decode_status).or(left).ok_or_else(|| {
@@ -434,7 +434,7 @@ impl Stage<'_> {
     pub fn strike(mut self) -> Result<(), Failure> {
         for task in 0..self.actors.len() {
             let tid = self.tid(task);
-            let leader = tid != 0 && self.theatre.arena.slot(task).tgid.load(Acquire) == tid;
+            let leader = tid != 0 && self.actors[task].leader == task;
             if leader && self.actors[task].ended.is_none() && !self.is_dead(task) {
                 // SAFETY: a positive id of a child or grandchild that has not been reaped.
                 unsafe { libc::kill(tid, libc::SIGKILL) };

@@ -386,6 +386,33 @@ sometimes y == "1"
 }
 
 #[test]
+fn a_race_knows_who_was_killed_before_it_began() {
+    let program = program(
+        r#"
+process victim
+  thread second
+process killer
+  kill(victim, SIGKILL)
+"#,
+    );
+    let mut sandbox = sandbox();
+    for cpus in [RaceCpus::One, RaceCpus::All] {
+        for (outcome, _) in sandbox.race(&program, 2000, cpus, 5).unwrap() {
+            use scenario::End::{Exited, Killed, NotStarted};
+            let killed = Killed(scenario::Signal::SIGKILL);
+            let ends = program.task_ids().skip(1).zip(&outcome.ends);
+            for (task, end) in ends {
+                match program.task(task).name.as_str() {
+                    "killer" => assert_eq!(*end, Exited(0)),
+                    "victim" => assert!([killed, Exited(0)].contains(end), "{outcome:?}"),
+                    _ => assert!([killed, Exited(0), NotStarted].contains(end), "{outcome:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_step_costs_little_more_than_two_switches() {
     let mut sandbox = sandbox();
     if sandbox.facts().quiet != Quiet::Realtime {
