@@ -37,7 +37,7 @@ pub mod sysv_msg;
 pub mod terminal;
 
 pub use clauses::clause;
-pub use explore::{ExploreOptions, Explored, explore, explore_naive};
+pub use explore::{Certain, ExploreOptions, Explored, certain, explore, explore_naive};
 pub use oracle::{Allowed, Divergence, Oracle};
 pub use orderings::{Cover, OrderingLimits, Orderings, orderings};
 pub use simulate::{ReplayError, Replayed, Simulated, replay, simulate};

@@ -1,8 +1,12 @@
 //! Explorations and runs that were worked out by hand.
 
-use scenario::{Program, Schedule, TaskId, What, load};
+use scenario::{Clause, Outcome, Program, Schedule, TaskId, What, load};
 use sim::kernel::Config;
-use sim::{ExploreOptions, Explored, ReplayError, explore, explore_naive, replay, simulate};
+use sim::{
+    ExploreOptions, Explored, ReplayError, certain, clause, explore, explore_naive, replay,
+    simulate,
+};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 fn program(text: &str) -> Program {
@@ -274,4 +278,79 @@ fn a_schedule_that_cannot_be_says_where_and_what_could() {
         "schedule word 5, `reader`, cannot come here; the run is over"
     );
     assert!(matches!(error, ReplayError::NotEnabled { position: 5, .. }));
+}
+
+/// The scenario of the page of `sim::explore::certain`.
+const KILLED: &str = "
+test t/killed
+setup
+  mq_open_attr(\"/q\", O_CREAT|O_RDWR, 0o600, 2, 16) = q
+process receiver
+  mq_receive(q, 16)
+process sender
+  NOTIFY
+  kill(receiver, SIGKILL)
+  mq_send(q, \"x\", 0)
+  mq_getattr(q) = [_, _, _, left]
+  AGAIN
+always left == 0 or left == 1
+";
+
+#[test]
+fn what_is_certain_of_a_lost_message() {
+    let options = ExploreOptions::default();
+    let cites = |text: &str| -> Vec<String> {
+        let program = program(text);
+        let certain = certain(&program, &options).unwrap();
+        let shared = certain.of_all();
+        let three = [clause::MQ_065, clause::MQ_063, clause::SIG_230];
+        assert!(three.iter().all(|c| !shared.contains(c)));
+        let line = |(outcome, clauses): (&Outcome, &BTreeSet<Clause>)| {
+            let of_three: Vec<String> = three
+                .iter()
+                .filter(|c| clauses.contains(c))
+                .map(ToString::to_string)
+                .collect();
+            let outcome = program.show_outcome(outcome);
+            format!("{outcome}: {}", of_three.join(" "))
+        };
+        certain.clauses.iter().map(line).collect()
+    };
+    // The message may have been lost with a receiver to which it was handed, or with one who came
+    // for it after it had been queued. It may have stayed because the receiver had gone, or because
+    // it never came.
+    let unseen = KILLED.replace("NOTIFY", "").replace("AGAIN", "");
+    assert_eq!(
+        cites(&unseen),
+        [
+            "left = 0; receiver killed by SIGKILL: SIG-230",
+            "left = 1; receiver killed by SIGKILL: "
+        ]
+    );
+    let seen = KILLED
+        .replace("NOTIFY", "mq_notify(q, SIGEV_NONE)")
+        .replace("AGAIN", "mq_notify(q, SIGEV_NONE) = again")
+        .replace("always ", "always again == again or ");
+    assert_eq!(
+        cites(&seen),
+        [
+            "left = 0, again = 0; receiver killed by SIGKILL: SIG-230",
+            "left = 0, again = -1 EBUSY; receiver killed by SIGKILL: MQ-065 SIG-230",
+            "left = 1, again = 0; receiver killed by SIGKILL: "
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_certain_of_what_is_too_large() {
+    let options = ExploreOptions {
+        max_states: 9,
+        ..ExploreOptions::default()
+    };
+    let found = certain(&program(BYTE), &options).unwrap();
+    assert!(found.clauses.is_empty() && found.of_all().is_empty());
+    let why = found.incomplete_because.as_deref();
+    assert_eq!(why, Some("more than 9 states"));
+    let all = certain(&program(BYTE), &ExploreOptions::default()).unwrap();
+    assert_eq!((all.states, all.incomplete_because), (10, None));
 }

@@ -1,10 +1,12 @@
 //! The explorer against its oracle, on small scenarios made at random; replays of what it found.
 
 use proptest::prelude::*;
-use scenario::{Program, Schedule, load};
+use scenario::{Clause, Outcome, Program, Schedule, load};
 use sim::kernel::{Config, Flavor};
-use sim::{ExploreOptions, explore, explore_naive, replay, simulate};
+use sim::{ExploreOptions, System, certain, explore, explore_naive, replay, simulate};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::Range;
 
 fn program(text: &str) -> Program {
     let mut all = load("t.ipc", text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
@@ -27,13 +29,18 @@ struct Recipe {
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
+    recipe_of(2..4, 1..4)
+}
+
+/// With so many processes, of so many calls each.
+fn recipe_of(processes: Range<usize>, calls: Range<usize>) -> impl Strategy<Value = Recipe> {
     let call = || (0..CALLS, any::<u8>(), any::<u8>());
     (
         1..=2u8,
         any::<bool>(),
         any::<bool>(),
         0..8u8,
-        prop::collection::vec(prop::collection::vec(call(), 1..4), 2..=3),
+        prop::collection::vec(prop::collection::vec(call(), calls), processes),
         prop::option::of((any::<bool>(), prop::collection::vec(call(), 1..3))),
     )
         .prop_map(|(pipes, fifo, small, handlers, bodies, child)| Recipe {
@@ -249,6 +256,59 @@ fn check(text: &str, config: Config, seed: u64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Schedules that are looked at one by one, at most.
+const MOST_WAYS: usize = 4_000;
+
+/// What every schedule to an outcome cites, by taking them all.
+struct Ways<'a> {
+    program: &'a Program,
+    shared: BTreeMap<Outcome, BTreeSet<Clause>>,
+    taken: usize,
+}
+
+impl Ways<'_> {
+    fn follow(&mut self, system: &System, cited: &BTreeSet<Clause>) {
+        if self.taken > MOST_WAYS {
+            return;
+        }
+        let actions = system.enabled(self.program);
+        if actions.is_empty() {
+            self.taken += 1;
+            self.shared
+                .entry(system.outcome(self.program))
+                .and_modify(|shared| shared.retain(|c| cited.contains(c)))
+                .or_insert_with(|| cited.clone());
+        }
+        for action in &actions {
+            for (_, next, step) in system.take_each(self.program, action) {
+                let mut cited = cited.clone();
+                cited.extend(step.clauses);
+                self.follow(&next, &cited);
+            }
+        }
+    }
+}
+
+fn check_certain(text: &str, config: Config) -> Result<(), TestCaseError> {
+    let program = program(text);
+    let (start, setup) = System::start(&program, config).expect("the setup does not sleep");
+    let mut ways = Ways {
+        program: &program,
+        shared: BTreeMap::new(),
+        taken: 0,
+    };
+    ways.follow(&start, &setup.clauses.into_iter().collect());
+    prop_assume!(ways.taken <= MOST_WAYS);
+    let options = ExploreOptions {
+        config,
+        ..ExploreOptions::default()
+    };
+    let found = certain(&program, &options).expect("it could be started before");
+    prop_assert_eq!(found.incomplete_because, None);
+    prop_assert_eq!(found.clauses, ways.shared, "{}", text);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -261,5 +321,16 @@ proptest! {
     fn and_so_under_posix(recipe in recipe(), seed: u64) {
         let config = Config { flavor: Flavor::Posix, ..Config::default() };
         check(&recipe.text(), config, seed)?;
+    }
+
+    #[test]
+    fn what_is_certain_is_what_all_schedules_cite(recipe in recipe_of(2..3, 1..3)) {
+        check_certain(&recipe.text(), Config::default())?;
+    }
+
+    #[test]
+    fn and_so_under_posix_too(recipe in recipe_of(2..4, 1..2)) {
+        let config = Config { flavor: Flavor::Posix, ..Config::default() };
+        check_certain(&recipe.text(), config)?;
     }
 }

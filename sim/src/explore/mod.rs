@@ -6,7 +6,8 @@
 //! | [`explore_naive`] | `naive.rs` | every action from every state, whole states in a set: the oracle of the other |
 //!
 //! Both give the same [`outcomes`](Explored::outcomes) whenever they are
-//! [complete](Explored::complete). What the first leaves out, and why it may:
+//! [complete](Explored::complete). [`certain`] looks at every way to each of them (`certain.rs`).
+//! What the first leaves out, and why it may:
 //!
 //! | file | what is left out |
 //! |---|---|
@@ -34,11 +35,14 @@
 //! time passes otherwise than the scenario's numbers say.
 
 mod blind;
+mod certain;
 mod core;
 mod footprint;
 mod naive;
 mod reduced;
 mod uses;
+
+pub use certain::{Certain, certain};
 
 use crate::SetupError;
 use crate::kernel::Config;

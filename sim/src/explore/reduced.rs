@@ -48,7 +48,7 @@ pub(super) fn run(program: &Program, options: &ExploreOptions) -> Result<Explore
 }
 
 /// Gives things numbers.
-struct Interner<T> {
+pub(super) struct Interner<T> {
     known: HashMap<T, u32, BuildFingerprinter>,
     list: Vec<T>,
 }
@@ -63,12 +63,17 @@ impl<T> Default for Interner<T> {
 }
 
 impl<T: Clone + Eq + Hash> Interner<T> {
-    fn number(&mut self, thing: T) -> u32 {
+    pub fn number(&mut self, thing: T) -> u32 {
         let list = &mut self.list;
         *self.known.entry(thing).or_insert_with_key(|thing| {
             list.push(thing.clone());
             (list.len() - 1) as u32
         })
+    }
+
+    /// All of them, by number.
+    pub fn list(&self) -> &[T] {
+        &self.list
     }
 }
 
