@@ -363,6 +363,14 @@ pub fn compare(case: &Case, config: Config, run: Run) -> Result<Compared, Error>
     })
 }
 
+/// So many rounds of a race, or fewer: a round in which a call waits for its time takes that time.
+pub(crate) fn rounds_for(program: &Program, rounds: u32) -> u32 {
+    match program.is_timed() {
+        true => rounds.min(TIMED_ROUNDS),
+        false => rounds,
+    }
+}
+
 fn race(
     case: &Case,
     machine: &mut Machine,
@@ -374,12 +382,7 @@ fn race(
     if options.race_rounds == 0 || case.program.order.is_some() || report.orderings == 0 {
         return;
     }
-    // A round in which a call waits for its time takes that time.
-    let rounds = if case.program.is_timed() {
-        options.race_rounds.min(TIMED_ROUNDS)
-    } else {
-        options.race_rounds
-    };
+    let rounds = rounds_for(&case.program, options.race_rounds);
     match machine.race_both(&case.program, rounds, options.seed) {
         Ok(histogram) => {
             report.race_rounds = rounds;

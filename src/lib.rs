@@ -56,6 +56,7 @@
 //! | What do the threaded kernels do? | [`models`] |
 //! | What if nobody thought of it? | [`random`] |
 
+mod by_race;
 mod case;
 mod check;
 mod error;
@@ -66,6 +67,7 @@ mod machine;
 pub mod random;
 pub mod suite;
 
+pub use by_race::{ByRace, by_race};
 pub use case::{Case, Scenario, Source};
 pub use check::{
     CheckOptions, Compared, KernelDiffers, Report, Verdict, about, check, check_orderings, compare,

@@ -433,3 +433,57 @@ fn a_schedule_is_replayed_on_the_kernel_too() {
         );
     }
 }
+
+const RETURN: &str = "signal/a-signal-comes-before-the-return";
+
+#[test]
+fn what_is_certain_of_an_outcome_is_told() {
+    let folder = Folder::new(&[]);
+    let text = folder.run(&["explore", RETURN, "--certain"]).out;
+    let line = |of: &str| {
+        let found = text.lines().find(|l| l.ends_with(of));
+        found.unwrap_or_else(|| panic!("{of}: {text}")).trim()
+    };
+    let unseen = "n = -; writer killed by SIGKILL";
+    assert!(
+        line(unseen).starts_with("SIG-038 SIG-039 SIG-230 "),
+        "{text}"
+    );
+    assert!(line("n = 1").starts_with('–'), "{text}");
+    let explored = json(
+        &folder
+            .run(&["explore", RETURN, "--certain", "--format", "json"])
+            .out,
+    );
+    for outcome in explored[0]["outcomes"].as_array().expect("a list") {
+        let certain = outcome["certain"].as_array().expect("a list");
+        let rests = |clause: &str| certain.contains(&clause.into());
+        assert!(rests("PIPE-030"), "{outcome}");
+        assert_eq!(rests("SIG-230"), outcome["text"] == unseen, "{outcome}");
+    }
+    let few = ["explore", RETURN, "--certain", "--max-states", "10"];
+    let text = folder.run(&few).out;
+    let none = "Nothing is certain of an outcome: more than 10 states";
+    assert!(text.lines().any(|l| l == none), "{text}");
+}
+
+#[test]
+fn a_race_shows_what_one_call_at_a_time_cannot() {
+    let folder = Folder::new(&[]);
+    let signals = |args: &[&str]| -> Option<serde_json::Value> {
+        let mut all = vec!["coverage", RETURN, "--format", "json"];
+        all.extend(args);
+        let ran = on_kernel(folder.run(&all))?;
+        assert_eq!(ran.status, 0, "{}", ran.out);
+        json(&ran.out).into_iter().find(|l| l["prefix"] == "SIG")
+    };
+    // The outcome is that of one round in seven.
+    let Some(raced) = signals(&[]) else { return };
+    assert_eq!(raced["by_race"], serde_json::json!(["SIG-230"]), "{raced}");
+    assert_eq!(raced["agreed"], 1, "{raced}");
+    let Some(unraced) = signals(&["--rounds", "0"]) else {
+        return;
+    };
+    assert_eq!(unraced["by_race"], serde_json::json!([]), "{unraced}");
+    assert_eq!(unraced["agreed"], 0, "{unraced}");
+}

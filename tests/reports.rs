@@ -121,6 +121,7 @@ fn json_has_the_documented_fields() {
             "modelled",
             "fired",
             "agreed",
+            "by_race",
             "not_agreed",
         ],
     );

@@ -277,6 +277,9 @@ pub struct ExploreArgs {
     /// Take every action from every state, without reduction
     #[arg(long)]
     pub naive: bool,
+    /// Tell of each outcome which clauses every schedule that leads to it rests on
+    #[arg(long)]
+    pub certain: bool,
     /// Replay one schedule instead, and show its trace
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<String>,
@@ -422,8 +425,8 @@ pub struct CoverageArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub kernel: KernelArgs,
-    /// Rounds of the race
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Rounds, at most, of a race for clauses that nothing else has shown; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub rounds: u32,
     /// The seed of all that is chosen at random
     #[arg(long, value_name = "N", default_value_t = 0)]

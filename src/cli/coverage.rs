@@ -7,7 +7,7 @@ use super::table::{Align, Cell, Table};
 use super::{Done, Status, Stop, pool, run};
 use lockstep::scenario::{Clause, Prefix};
 use lockstep::sim::clauses::{Entry, catalogue, is_modelled};
-use lockstep::{Case, Error, Machine, Report, Verdict, about};
+use lockstep::{Case, CheckOptions, Error, Machine, Report, Verdict, about, by_race};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -20,6 +20,8 @@ struct Line {
     modelled: usize,
     fired: usize,
     agreed: usize,
+    /// Those of them that only races showed.
+    by_race: Vec<String>,
     not_agreed: Vec<Missing>,
 }
 
@@ -31,29 +33,32 @@ struct Missing {
 
 /// Runs it.
 pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
-    let (cases, options) = run::subject(
-        &args.choice,
-        &args.model,
-        args.no_kernel,
-        args.rounds,
-        args.seed,
-    )?;
-    let machines = run::machines(&args.kernel, args.no_kernel, cases.len())?;
+    let (cases, mut options) =
+        run::subject(&args.choice, &args.model, args.no_kernel, 0, args.seed)?;
+    let mut machines = run::machines(&args.kernel, args.no_kernel, cases.len())?;
     let progress = Progress::new(cases.len());
     let mut found = Found::default();
-    let work =
-        |machine: &mut Option<Machine>, case: &Case| run::check(case, machine.as_mut(), &options);
+    let work = |machine: &mut &mut Option<Machine>, case: &Case| {
+        run::check(case, machine.as_mut(), &options)
+    };
     pool::each(
-        machines,
+        machines.iter_mut().collect(),
         &cases,
         work,
         |at, report: Result<Report, Error>| {
             progress.done(cases[at].name(), || ());
-            found.add(&cases[at], &report?, args.no_kernel);
+            found.add(at, &cases[at], &report?, args.no_kernel);
             Ok::<(), Stop>(())
         },
     )?;
     drop(progress);
+    options.race_rounds = args.rounds;
+    // One after the other, on a machine that is otherwise quiet.
+    if let Some(Some(machine)) = machines.first_mut()
+        && args.rounds > 0
+    {
+        found.race(&cases, machine, &options)?;
+    }
     let lines: Vec<Line> = Prefix::ALL
         .iter()
         .filter_map(|prefix| line(*prefix, &found))
@@ -77,16 +82,24 @@ pub fn main(args: &CoverageArgs, out: &mut Out) -> Done {
 #[derive(Default)]
 struct Found {
     fired: BTreeSet<Clause>,
+    /// Those that the kernel was seen to keep, step by step.
     agreed: BTreeSet<Clause>,
+    /// Those besides that it was seen to keep by the outcome of a race.
+    by_race: BTreeSet<Clause>,
+    /// The cases that agree, with the clauses they are about that fired and that they did not show.
+    open: Vec<(usize, BTreeSet<Clause>)>,
     /// For each clause that some scenario is about, why the last such scenario does not count.
     short: BTreeMap<Clause, String>,
     differ: bool,
 }
 
 impl Found {
-    fn add(&mut self, case: &Case, report: &Report, no_kernel: bool) {
+    fn add(&mut self, at: usize, case: &Case, report: &Report, no_kernel: bool) {
         self.differ |= report.verdict == Verdict::Differ;
         let (fired, agreed) = (report.fired(case), report.agreed(case));
+        if report.verdict == Verdict::Agree && report.orderings > 0 {
+            self.open.push((at, &fired - &agreed));
+        }
         for clause in about(case) {
             let reason = if agreed.contains(&clause) {
                 continue;
@@ -111,6 +124,44 @@ impl Found {
         }
         self.fired.extend(fired);
         self.agreed.extend(agreed);
+    }
+
+    /// Races the cases that can show clauses which nothing has shown so far.
+    fn race(
+        &mut self,
+        cases: &[Case],
+        machine: &mut Machine,
+        options: &CheckOptions,
+    ) -> Result<(), Stop> {
+        for (at, open) in std::mem::take(&mut self.open) {
+            let wanted = &(&open - &self.agreed) - &self.by_race;
+            if wanted.is_empty() {
+                continue;
+            }
+            let case = &cases[at];
+            let reason = match by_race(case, machine, options, &wanted) {
+                Ok(raced) => {
+                    self.differ |= !raced.outside.is_empty();
+                    self.by_race.extend(&raced.clauses);
+                    raced.reason
+                }
+                Err(Error::Run(error)) => {
+                    self.differ = true;
+                    Some(format!("the race of {} failed: {error}", case.name()))
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(reason) = reason {
+                for clause in wanted {
+                    self.short.insert(clause, reason.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_agreed(&self, clause: Clause) -> bool {
+        self.agreed.contains(&clause) || self.by_race.contains(&clause)
     }
 
     fn reason(&self, entry: &Entry) -> String {
@@ -144,10 +195,15 @@ fn line(prefix: Prefix, found: &Found) -> Option<Line> {
         total: entries.len(),
         modelled: count(&|e| is_modelled(e.id)),
         fired: count(&|e| found.fired.contains(&e.id)),
-        agreed: count(&|e| found.agreed.contains(&e.id)),
+        agreed: count(&|e| found.is_agreed(e.id)),
+        by_race: entries
+            .iter()
+            .filter(|e| found.by_race.contains(&e.id))
+            .map(|e| e.id.to_string())
+            .collect(),
         not_agreed: entries
             .iter()
-            .filter(|e| !found.agreed.contains(&e.id))
+            .filter(|e| !found.is_agreed(e.id))
             .map(missing)
             .collect(),
     })
@@ -176,27 +232,39 @@ fn mechanism(prefix: Prefix) -> &'static str {
 }
 
 fn text(out: &mut Out, lines: &[Line]) -> io::Result<()> {
-    let names = ["total", "modelled", "fired", "agreed"];
+    let names = ["total", "modelled", "fired", "agreed", "by race"];
     let columns = [("mechanism", Align::Left), ("prefix", Align::Left)]
         .into_iter()
         .chain(names.map(|n| (n, Align::Right)));
     let mut table = Table::new(columns);
-    let row = |mechanism: &str, prefix: &str, numbers: [usize; 4]| {
+    let row = |mechanism: &str, prefix: &str, numbers: [usize; 5]| {
         let words = [Cell::from(mechanism), Cell::from(prefix)];
         words
             .into_iter()
             .chain(numbers.map(|n| Cell::from(n.to_string())))
             .collect::<Vec<_>>()
     };
-    let mut sum = [0; 4];
+    let mut sum = [0; 5];
     for line in lines {
-        let numbers = [line.total, line.modelled, line.fired, line.agreed];
+        let by_race = line.by_race.len();
+        let numbers = [line.total, line.modelled, line.fired, line.agreed, by_race];
         sum = std::array::from_fn(|i| sum[i] + numbers[i]);
         table.row(row(line.mechanism, &line.prefix, numbers));
     }
     table.row(row("", "all", sum));
     for line in table.lines(0) {
         out.line(line)?;
+    }
+    let by_race: Vec<&str> = lines
+        .iter()
+        .flat_map(|l| &l.by_race)
+        .map(String::as_str)
+        .collect();
+    if !by_race.is_empty() {
+        out.line("")?;
+        let head = format!("agreed by race alone: {}", by_race.len());
+        out.line(paint(STRONG, head))?;
+        out.line(format!("  {}", ranges(&by_race)))?;
     }
     for line in lines.iter().filter(|l| !l.not_agreed.is_empty()) {
         out.line("")?;
@@ -221,9 +289,12 @@ fn text(out: &mut Out, lines: &[Line]) -> io::Result<()> {
 
 /// `PIPE-001 to PIPE-004, PIPE-009`.
 fn ranges(clauses: &[&str]) -> String {
-    let number = |c: &str| c.rsplit_once('-').and_then(|(_, n)| n.parse::<u32>().ok());
-    let runs = clauses.chunk_by(|a, b| match (number(a), number(b)) {
-        (Some(a), Some(b)) => a + 1 == b,
+    let parts = |c: &str| {
+        let (prefix, number) = c.rsplit_once('-')?;
+        Some((prefix.to_string(), number.parse::<u32>().ok()?))
+    };
+    let runs = clauses.chunk_by(|a, b| match (parts(a), parts(b)) {
+        (Some((p, a)), Some((q, b))) => p == q && a + 1 == b,
         _ => false,
     });
     let told: Vec<String> = runs
@@ -241,7 +312,12 @@ mod tests {
 
     #[test]
     fn neighbours_are_told_as_ranges() {
-        let clauses = ["A-001", "A-002", "A-003", "A-005", "A-006", "A-009"];
-        assert_eq!(ranges(&clauses), "A-001 to A-003, A-005, A-006, A-009");
+        let clauses = [
+            "A-001", "A-002", "A-003", "A-005", "A-006", "A-009", "B-010",
+        ];
+        assert_eq!(
+            ranges(&clauses),
+            "A-001 to A-003, A-005, A-006, A-009, B-010"
+        );
     }
 }

@@ -6,8 +6,8 @@ use super::out::{self, BAD, DIM, GOOD, ODD, Out, STRONG, label, paint};
 use super::table::{Align, Cell, Table};
 use super::{Done, Status, run, select, trace};
 use lockstep::scenario::ast::Quantifier;
-use lockstep::scenario::{Condition, End, Outcome, Schedule};
-use lockstep::sim::{self, Explored, Replayed};
+use lockstep::scenario::{Clause, Condition, End, Outcome, Schedule};
+use lockstep::sim::{self, Certain, Explored, Replayed};
 use lockstep::{Broken, Case, Error, judge};
 use serde::Serialize;
 use std::io;
@@ -43,17 +43,57 @@ pub fn main(args: &ExploreArgs, out: &mut Out) -> Done {
         if !broken.is_empty() {
             status = Status::Differ;
         }
+        let certain = match args.certain {
+            true => Some(sim::certain(&case.program, &options).map_err(Error::from)?),
+            false => None,
+        };
         match args.format {
-            Plain::Json => out.json(&Line::new(case, model, &explored, &broken))?,
+            Plain::Json => {
+                let certain = certain.as_ref();
+                out.json(&Line::new(case, model, &explored, &broken, certain))?;
+            }
             Plain::Text => {
                 if n > 0 {
                     out.line("")?;
                 }
                 table(out, case, model, &explored, &broken)?;
+                if let Some(certain) = &certain {
+                    what_is_certain(out, case, certain)?;
+                }
             }
         }
     }
     Ok(status)
+}
+
+/// The clauses that all ways to an outcome rest on: first those of all outcomes, then what each
+/// has besides.
+fn what_is_certain(out: &mut Out, case: &Case, certain: &Certain) -> io::Result<()> {
+    if let Some(why) = &certain.incomplete_because {
+        let text = format!("Nothing is certain of an outcome: {why}");
+        return out.line(paint(ODD, text));
+    }
+    let shared = certain.of_all();
+    let names = |clauses: &mut dyn Iterator<Item = &Clause>| -> String {
+        let names: Vec<String> = clauses.map(ToString::to_string).collect();
+        match names.is_empty() {
+            true => "–".into(),
+            false => names.join(" "),
+        }
+    };
+    out.line(format!("Certain of all  {}", names(&mut shared.iter())))?;
+    let mut table = Table::new([("", Align::Left), ("and of", Align::Left)]);
+    for (outcome, clauses) in &certain.clauses {
+        let besides = names(&mut clauses.difference(&shared));
+        table.row([
+            besides.into(),
+            Cell::new(case.program.show_outcome(outcome), DIM),
+        ]);
+    }
+    table
+        .lines(2)
+        .into_iter()
+        .try_for_each(|line| out.line(line))
 }
 
 /// Whether somebody is stuck for ever in it.
@@ -232,6 +272,9 @@ struct OutcomeLine {
     text: String,
     schedule: String,
     deadlock: bool,
+    /// The clauses that every way to it rests on, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certain: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -243,12 +286,23 @@ struct ConditionLine {
 }
 
 impl<'a> Line<'a> {
-    fn new(case: &'a Case, model: &str, explored: &'a Explored, broken: &[Broken]) -> Line<'a> {
+    fn new(
+        case: &'a Case,
+        model: &str,
+        explored: &'a Explored,
+        broken: &[Broken],
+        certain: Option<&Certain>,
+    ) -> Line<'a> {
         let program = &case.program;
+        let clauses = |outcome: &Outcome| {
+            let clauses = certain?.clauses.get(outcome)?;
+            Some(clauses.iter().map(ToString::to_string).collect())
+        };
         let outcome = |(outcome, witness): (&Outcome, &Schedule)| OutcomeLine {
             text: program.show_outcome(outcome),
             schedule: witness.show(program),
             deadlock: is_deadlock(outcome),
+            certain: clauses(outcome),
         };
         let condition = |(index, condition): (usize, &Condition)| {
             let stands = stands(case, model, explored, broken, index, condition);
