@@ -14,6 +14,7 @@ use crate::arena::{self, Slot};
 use crate::compile::{Call, Plan, Unsupported};
 use crate::op::{Do, Word};
 use crate::{raw, worker};
+use scenario::{Arg, Program, Stmt, Sys, TaskId, TaskKind, Value};
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -66,6 +67,41 @@ fn find() -> std::io::Result<Files> {
             .map(open)
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// Whether a task may execute the program as another user than 0. The program is found through the
+/// conductor's directory in `/proc`, which is closed to such a one.
+pub(crate) fn is_out_of_reach(program: &Program) -> bool {
+    program.task_ids().any(|task| {
+        let mut lowered = starts_lowered(program, task);
+        program.task(task).body.iter().any(|stmt| {
+            lowered = lowers(stmt).unwrap_or(lowered);
+            lowered && stmt.sys == Sys::Exec
+        })
+    })
+}
+
+/// Whether the caller is another user than 0 afterwards, if the call is one that may change that.
+fn lowers(stmt: &Stmt) -> Option<bool> {
+    let to_root = matches!(stmt.args.first(), Some(Arg::Value(Value::Int(0))));
+    match stmt.sys {
+        // What has been given up for good does not come back; that it fails shows in the run.
+        Sys::Setuid | Sys::Seteuid => Some(!to_root),
+        _ => None,
+    }
+}
+
+/// Whether a task may begin as another user than 0: one that its maker ever was.
+fn starts_lowered(program: &Program, task: TaskId) -> bool {
+    let ever = |of: TaskId| {
+        let mut calls = program.task(of).body.iter();
+        calls.any(|s| lowers(s) == Some(true)) || starts_lowered(program, of)
+    };
+    match program.task(task).kind {
+        TaskKind::Setup => false,
+        TaskKind::Process => ever(TaskId::SETUP),
+        TaskKind::Child(of) | TaskKind::Thread(of) => ever(of),
+    }
 }
 
 /// `exec()`.
@@ -162,4 +198,26 @@ fn hexadecimal(digits: &[u8]) -> usize {
         };
         n << 4 | usize::from(digit)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    fn is_out_of_reach(setup: &str, body: &str) -> bool {
+        let text = format!(
+            "test exec/reach\n\"Who may execute.\"\n\nsetup\n  pipe() = [r, w]\n{setup}\nprocess p\n{body}  close(r) = a\n\nalways a == 0\n"
+        );
+        let programs = scenario::load("reach.ipc", &text).expect("it is a scenario");
+        super::is_out_of_reach(&programs[0])
+    }
+
+    #[test]
+    fn who_has_given_up_user_0_cannot_execute() {
+        assert!(!is_out_of_reach("", "  exec() = 0\n  setuid(1000) = 0\n"));
+        assert!(is_out_of_reach("", "  setuid(1000) = 0\n  exec() = 0\n"));
+        assert!(is_out_of_reach("  seteuid(1000) = 0\n", "  exec() = 0\n"));
+        let back = "  seteuid(1000) = 0\n  seteuid(0) = 0\n  exec() = 0\n";
+        assert!(!is_out_of_reach("", back));
+        let child = "  seteuid(1000) = 0\n  fork c\n    exec() = 0\n";
+        assert!(is_out_of_reach("", child));
+    }
 }

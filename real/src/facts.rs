@@ -150,6 +150,11 @@ impl Facts {
             ));
         }
         self.can_use_limits(program)?;
+        if crate::exec::is_out_of_reach(program) {
+            return Err(Skip(
+                "it executes a program as another user than 0, who cannot reach it".into(),
+            ));
+        }
         if !self.is_closed() {
             harmless(program, self)?;
         }
