@@ -169,7 +169,12 @@ impl Conductor<'_> {
         let alarm = self.stage.next_alarm();
         let nearest = waiting.iter().min_by_key(|w| w.1).map(|w| w.0);
         let Some(task) = nearest.or(alarm.map(|a| a.0)) else {
-            return Ok(false);
+            // Whose time ended after the caller looked for who can go on can go on now.
+            let back = (0..self.stage.actors.len()).find(|&t| self.is_ready(t));
+            if let Some(task) = back {
+                self.step(TaskId(task as u16), Vec::new())?;
+            }
+            return Ok(back.is_some());
         };
         let posted = self.stage.posted();
         let woke = |stage: &Stage| {

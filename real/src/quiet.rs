@@ -220,6 +220,21 @@ impl Stage<'_> {
         self.none_will_go_on()
     }
 
+    /// Whether all sleep, and if so, whether one of them waits for a time. What each sleeps in is looked
+    /// at between the two looks: afterwards, the time of one may have ended, and its next call have begun.
+    pub fn all_sleep_and_wait_for_time(&mut self) -> Result<Option<bool>, Failure> {
+        let Some(first) = self.all_sleep_counted()? else {
+            return Ok(None);
+        };
+        self.note_timers();
+        let rings = self.next_alarm().is_some_and(|a| Instant::now() < a.1);
+        let waits = rings || !self.waiting_for_time().is_empty();
+        if self.all_sleep_counted()? != Some(first) {
+            return Ok(None);
+        }
+        Ok(self.none_will_go_on()?.then_some(waits))
+    }
+
     /// How often each has run; none if one is running.
     fn all_sleep_counted(&mut self) -> Result<Option<Counts>, Failure> {
         let mut counts = Vec::new();

@@ -154,14 +154,12 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
         if alive && wait_for_change(globals, &globals.leaving, left) {
             continue;
         }
-        if stage.all_sleep_twice()? {
-            // All asleep, but for some that wait for a time.
-            stage.note_timers();
-            let rings = stage.next_alarm().is_some_and(|a| Instant::now() < a.1);
-            if stage.waiting_for_time().is_empty() && !rings {
-                break;
+        match stage.all_sleep_and_wait_for_time()? {
+            Some(false) => break,
+            Some(true) => {
+                wait_for_change(globals, &globals.leaving, left);
             }
-            wait_for_change(globals, &globals.leaving, left);
+            None => {}
         }
         if !patience.again() {
             overrun = true;
