@@ -89,27 +89,18 @@ impl<R: Runtime> Queues<R> {
 
     /// `IPC_RMID`.
     pub fn remove(&self, world: &World<R>, who: Credentials, id: i32) -> Result<(), Errno> {
-        let control = R::lock(&self.control);
-        let queue = self.find(id).ok_or(Errno::EINVAL)?;
-        let mut later = WakeLater::default();
-        let mut inner = R::lock(&queue.0);
-        if !inner.queue.controls(who, &mut Clauses::default()) {
-            return Err(Errno::EPERM);
-        }
-        for receiver in std::mem::take(&mut inner.receivers) {
-            receiver.frame.give(world, Err(Errno::EIDRM), &mut later);
-        }
-        if world.fault != Some(Fault::RemovalForgetsSenders) {
-            for (task, _) in std::mem::take(&mut inner.senders) {
-                later.add(task);
+        self.control(world, who, id, |inner, later| {
+            for receiver in std::mem::take(&mut inner.receivers) {
+                receiver.frame.give(world, Err(Errno::EIDRM), later);
             }
-        }
-        R::lock(&self.table).remove(&id);
-        inner.removed = true;
-        drop(inner);
-        later.wake(world);
-        drop(control);
-        Ok(())
+            if world.fault != Some(Fault::RemovalForgetsSenders) {
+                for (task, _) in std::mem::take(&mut inner.senders) {
+                    later.add(task);
+                }
+            }
+            R::lock(&self.table).remove(&id);
+            inner.removed = true;
+        })
     }
 
     /// `IPC_SET`.
@@ -120,6 +111,24 @@ impl<R: Runtime> Queues<R> {
         id: i32,
         change: impl FnOnce(&mut sim::sysv_msg::Queue),
     ) -> Result<(), Errno> {
+        self.control(world, who, id, |inner, later| {
+            change(&mut inner.queue);
+            // Receivers look at the permissions again, with nothing in their frames.
+            for receiver in &inner.receivers {
+                later.add(receiver.frame.task());
+            }
+            inner.wake_senders(world, later);
+        })
+    }
+
+    /// Does something to a queue that only its owner may, while nobody else changes or removes one.
+    fn control(
+        &self,
+        world: &World<R>,
+        who: Credentials,
+        id: i32,
+        act: impl FnOnce(&mut Inner<R>, &mut WakeLater),
+    ) -> Result<(), Errno> {
         let control = R::lock(&self.control);
         let queue = self.find(id).ok_or(Errno::EINVAL)?;
         let mut later = WakeLater::default();
@@ -127,12 +136,7 @@ impl<R: Runtime> Queues<R> {
         if !inner.queue.controls(who, &mut Clauses::default()) {
             return Err(Errno::EPERM);
         }
-        change(&mut inner.queue);
-        // Receivers look at the permissions again, with nothing in their frames.
-        for receiver in &inner.receivers {
-            later.add(receiver.frame.task());
-        }
-        inner.wake_senders(world, &mut later);
+        act(&mut inner, &mut later);
         drop(inner);
         later.wake(world);
         drop(control);

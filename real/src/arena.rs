@@ -15,7 +15,10 @@
 //! 8 GiB    end
 //! ```
 
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
+use crate::raw;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, fence};
+use std::time::Duration;
 
 pub(crate) const SLOT: usize = 8 << 30;
 const RING_AT: usize = 64 << 10;
@@ -101,6 +104,10 @@ pub(crate) struct Globals {
     pub started: AtomicU32,
     /// Tasks that are about to exit.
     pub leaving: AtomicU32,
+    /// Whether the conductor waits for news: only then are tasks to ring.
+    pub listening: AtomicU32,
+    /// Rung by who has posted something.
+    pub bell: AtomicU32,
     /// Whether tasks of a race share one CPU, and give way instead of spinning.
     pub one_cpu: bool,
     /// Flags for `clone` besides the signal: `CLONE_VM` or none.
@@ -109,6 +116,53 @@ pub(crate) struct Globals {
     pub private: u32,
     /// What each name holds, as a number.
     pub cells: [AtomicI64; MAX_VARS],
+}
+
+impl Globals {
+    /// Tells the conductor, if it waits for news, that something was posted.
+    pub fn ring(&self) {
+        // What was posted before, and whether the conductor waits: one of the two sees the other.
+        fence(SeqCst);
+        if self.listening.load(Relaxed) != 0 {
+            self.bell.fetch_add(1, SeqCst);
+            // SAFETY: the word lies in the arena.
+            unsafe { raw::futex_wake(self.bell.as_ptr(), self.private, 1) };
+        }
+    }
+
+    /// The conductor listens for the bell, until it drops what this gives.
+    pub fn listen(&self) -> Listening<'_> {
+        self.listening.store(1, SeqCst);
+        fence(SeqCst);
+        Listening(self)
+    }
+}
+
+/// The conductor listens: what is posted from now on rings.
+pub(crate) struct Listening<'a>(&'a Globals);
+
+impl Listening<'_> {
+    /// How often the bell has rung; asked before one looks at what may have been posted.
+    pub fn heard(&self) -> u32 {
+        self.0.bell.load(SeqCst)
+    }
+
+    /// Waits until the bell rings again, and for so long at most: who falls asleep or dies rings no
+    /// bell.
+    pub fn wait(&self, heard: u32, most: Duration) {
+        let most = libc::timespec {
+            tv_sec: most.as_secs() as libc::time_t,
+            tv_nsec: most.subsec_nanos().into(),
+        };
+        // SAFETY: the word lies in the arena.
+        unsafe { raw::futex_wait(self.0.bell.as_ptr(), self.0.private, heard, Some(&most)) };
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.listening.store(0, SeqCst);
+    }
 }
 
 /// What an entry of a ring tells.

@@ -5,7 +5,7 @@ use crate::run::StepReport;
 use crate::stage::{Play, Stage, Theatre};
 use crate::wire::{Failure, Mail, Note};
 use scenario::{End, Event, Program, TaskId, What};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Runs a program in an ordering; notes each step in the journal.
 pub(crate) fn run(
@@ -129,14 +129,9 @@ impl Conductor<'_> {
                 quiet = self.stage.settle(deadline)?;
             }
         }
-        while quiet && self.slow {
-            // Not to wait for anything: a slow run gives what was overlooked the time to show.
-            std::thread::sleep(Duration::from_millis(3));
-            let asleep = self.stage.none_will_go_on()?;
+        // What was overlooked shows to a look that trusts neither a CPU nor a single file.
+        while quiet && self.slow && !self.stage.all_sleep_twice()? {
             quiet = self.stage.settle(deadline)?;
-            if asleep {
-                break;
-            }
         }
         events.extend(self.stage.collect()?);
         self.stage.note_stops()?;
@@ -184,13 +179,23 @@ impl Conductor<'_> {
                     .any(|w| !stage.is_busy(w.0) || stage.is_dead(w.0))
         };
         let rings = |at: Instant| alarm.is_some_and(|a| at >= a.1);
-        while !woke(&self.stage) && !rings(Instant::now()) {
-            if Instant::now() >= self.deadline {
-                self.overrun = true;
-                return Ok(true);
+        {
+            // Whose time is over posts what comes of it; that a timer has shown nothing, or has
+            // ended a process, is known when its own time is over.
+            let listening = self.stage.theatre.arena.globals().listen();
+            let latest = alarm.map_or(self.deadline, |a| a.1.min(self.deadline));
+            loop {
+                let heard = listening.heard();
+                let now = Instant::now();
+                if woke(&self.stage) || rings(now) {
+                    break;
+                }
+                if now >= self.deadline {
+                    self.overrun = true;
+                    return Ok(true);
+                }
+                listening.wait(heard, latest.saturating_duration_since(now));
             }
-            // Real time has to pass; nothing else can happen meanwhile.
-            std::thread::sleep(Duration::from_micros(500));
         }
         let task = waiting
             .iter()

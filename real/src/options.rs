@@ -57,8 +57,8 @@ pub struct Options {
     pub step_deadline: Duration,
     /// The time that one run may take (each round, in a race).
     pub run_deadline: Duration,
-    /// Whether the conductor waits a few milliseconds after each step and looks again, by other
-    /// means: to confirm a divergence before it is reported.
+    /// Whether the conductor looks again after each step, by other means: to confirm a divergence before
+    /// it is reported.
     pub slow: bool,
     /// Whether tasks get their own address spaces even where nothing depends on it.
     pub own_memory: bool,

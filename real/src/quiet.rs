@@ -8,6 +8,7 @@
 //! them together: the first may have been woken while the last was looked at. The three methods
 //! close that gap in three ways; see [`Quiet`].
 
+use crate::arena::Globals;
 use crate::options::Quiet;
 use crate::stage::Stage;
 use crate::wire::Failure;
@@ -163,7 +164,7 @@ impl Stage<'_> {
             if quiet {
                 return Ok(true);
             }
-            if !patience.again() {
+            if !patience.again(self.theatre.arena.globals()) {
                 return Ok(false);
             }
             give_way();
@@ -282,8 +283,12 @@ pub(crate) fn give_way() {
     unsafe { libc::sched_yield() };
 }
 
-/// Counts attempts, and gives the CPU away for a moment now and then: a real-time task that
-/// spins is throttled for far longer.
+/// The longest that the conductor gives its CPU away for while it looks: nothing tells it that a task
+/// has fallen asleep or has died.
+const MOMENT: Duration = Duration::from_micros(50);
+
+/// Counts attempts, and gives the CPU away for a moment now and then, to whoever posts something:
+/// a real-time task that spins is throttled for far longer.
 pub(crate) struct Patience {
     attempts: u32,
     deadline: Instant,
@@ -298,10 +303,11 @@ impl Patience {
     }
 
     /// Notes one more attempt. Tells whether there is time for another.
-    pub fn again(&mut self) -> bool {
+    pub fn again(&mut self, globals: &Globals) -> bool {
         self.attempts += 1;
         if self.attempts.is_multiple_of(64) {
-            std::thread::sleep(Duration::from_micros(50));
+            let listening = globals.listen();
+            listening.wait(listening.heard(), MOMENT);
         }
         !self.attempts.is_multiple_of(16) || Instant::now() < self.deadline
     }

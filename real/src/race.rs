@@ -116,7 +116,7 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
             break;
         }
         if arrived >= racers && !stage.is_dead(0) {
-            if !patience.again() {
+            if !patience.again(globals) {
                 return Err(Failure::Harness(
                     "the setup process does not come to its end".into(),
                 ));
@@ -134,7 +134,7 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
                 None => Failure::SetupBlocks(stage.at(0)),
             });
         }
-        if !patience.again() {
+        if !patience.again(globals) {
             return Err(Failure::Harness(
                 "the tasks of a race do not come to its start".into(),
             ));
@@ -161,7 +161,7 @@ fn round(stage: &mut Stage) -> Result<Outcome, Failure> {
             }
             None => {}
         }
-        if !patience.again() {
+        if !patience.again(globals) {
             overrun = true;
             break;
         }

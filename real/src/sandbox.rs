@@ -97,7 +97,7 @@ impl Sandbox {
         self.lockstep_at(program, ordering, self.options.slow)
     }
 
-    /// The same, slowly: some milliseconds after each step it is looked again, by other means.
+    /// The same, slowly: after each step it is looked again, by other means.
     ///
     /// # Errors
     /// As for [`Sandbox::lockstep`].

@@ -411,7 +411,7 @@ impl Stage<'_> {
                     });
                 }
             }
-            if !patience.again() {
+            if !patience.again(self.theatre.arena.globals()) {
                 return Err(Failure::Harness(format!("task {task} dies and dies")));
             }
             crate::quiet::give_way();

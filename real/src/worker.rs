@@ -444,6 +444,7 @@ fn post(at: usize, globals: &Globals, what: Posted, a: i64, b: i64, c: i64) {
         (*entry).c = c;
         (*entry).ready.store(number.wrapping_add(1), Release);
     }
+    globals.ring();
 }
 
 /// What comes with a signal besides its code and its sender: `si_status` or `si_int`, which lie at

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 mod programs;
+mod queues;
 
 use models::protocol::{Fault, ProtocolRun};
 use scenario::{Outcome, Program};
@@ -12,6 +13,7 @@ use sim::{ExploreOptions, System};
 use std::collections::{BTreeSet, HashMap};
 
 pub use programs::*;
+pub use queues::*;
 
 /// The programs of a text.
 pub fn programs(text: &str) -> Vec<Program> {
